@@ -1,0 +1,1 @@
+"""What the gateway and the backend agree on: envelope, statuses, errors, numbers, segments, topology, key space."""

@@ -1,0 +1,1 @@
+"""Provider adapters: translators between our messages and the vendors' wire formats."""

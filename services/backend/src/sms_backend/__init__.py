@@ -1,0 +1,1 @@
+"""Server B: stores, routes, sends and reports messages."""

@@ -1,0 +1,1 @@
+"""Server A: accepts messages over HTTP, durably."""

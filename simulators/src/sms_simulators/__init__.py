@@ -1,0 +1,1 @@
+"""Vendors that misbehave on request; their ledgers are what the tests believe."""

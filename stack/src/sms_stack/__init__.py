@@ -1,0 +1,1 @@
+"""The whole system on one machine: private PostgreSQL, RabbitMQ and Redis, and the processes."""
