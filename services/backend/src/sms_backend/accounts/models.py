@@ -1,0 +1,60 @@
+"""Who may send: clients, and the keys they authenticate with."""
+
+import secrets
+import string
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MinValueValidator
+from django.db import models
+
+from sms_contract.status import Mode, OnUnknown
+
+_ALPHABET = string.ascii_lowercase + string.digits
+
+
+def public_id() -> str:
+    """12 characters of [a-z0-9]: 62 bits, enough for what is not a secret."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(12))
+
+
+class Client(models.Model):
+    """An application that sends; quotas, senders and countries are its."""
+
+    id = models.CharField(primary_key=True, max_length=12, default=public_id, editable=False)
+    name = models.CharField(max_length=100, unique=True)
+    suspended = models.BooleanField(default=False, help_text="Refuses new messages and holds queued ones.")
+    time_zone = models.CharField(max_length=64, default="UTC", help_text="Whose midnight starts the day of the quota.")
+    daily_quota = models.PositiveIntegerField(null=True, blank=True, help_text="Segments a day; empty: no quota.")
+    rate = models.FloatField(null=True, blank=True, validators=[MinValueValidator(0.001)], help_text="Messages a second; empty: no limit.")
+    burst = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)], help_text="Empty: the rate.")
+    default_sender = models.CharField(max_length=16, null=True, blank=True)  # noqa: DJ001 - null is "none", also in Redis
+    senders = ArrayField(models.CharField(max_length=16), default=list, blank=True, help_text="Allowed ones; none: all.")
+    countries = ArrayField(models.CharField(max_length=8), default=list, blank=True, help_text="Allowed ones, as GB or +44; none: all.")
+    on_unknown = models.CharField(max_length=8, default=OnUnknown.RESEND, choices=[(o, o.value) for o in OnUnknown])
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ApiKey(models.Model):
+    """A key: its secret is shown once and kept only as an HMAC."""
+
+    id = models.CharField(primary_key=True, max_length=12, default=public_id, editable=False)
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="keys")
+    mode = models.CharField(max_length=4, default=Mode.LIVE, choices=[(m, m.value) for m in Mode])
+    hash = models.CharField(max_length=64, editable=False)
+    scopes = ArrayField(models.CharField(max_length=32), default=list)
+    networks = ArrayField(models.CharField(max_length=43), default=list, blank=True, help_text="CIDR; none: from anywhere.")
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("client", "created_at")
+
+    def __str__(self) -> str:
+        return f"sgw_{self.mode}_{self.id}_…"

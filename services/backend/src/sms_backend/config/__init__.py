@@ -1,0 +1,1 @@
+"""How the processes of Server B are put together: settings, Celery, Gunicorn, URLs."""

@@ -1,0 +1,6 @@
+"""Every path of Server B."""
+
+from django.contrib import admin
+from django.urls import path
+
+urlpatterns = [path("console/", admin.site.urls)]

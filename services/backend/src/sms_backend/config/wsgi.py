@@ -1,0 +1,8 @@
+"""The web process, for Gunicorn."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sms_backend.config.settings")
+application = get_wsgi_application()

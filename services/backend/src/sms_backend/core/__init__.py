@@ -1,0 +1,1 @@
+"""What every app stands on: the environment, Redis, logs, metrics, encryption."""

@@ -1,0 +1,75 @@
+"""Settings of Server B, from the environment alone: read once, checked at start, each with its default and a sentence."""
+
+from functools import cached_property
+from urllib.parse import unquote, urlsplit
+
+from cryptography.fernet import Fernet
+from pydantic import AmqpDsn, Field, PostgresDsn, RedisDsn, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Environment(BaseSettings):
+    """Every option of Server B."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    database_url: PostgresDsn = Field(description="PostgreSQL, the single source of truth.")
+    rabbitmq_url: AmqpDsn = Field(description="RabbitMQ, with the virtual host that the gateway uses too.")
+    redis_url: RedisDsn = Field(description="Redis: the read model that Server B writes.")
+    public_base_url: str = Field(description="Where providers and clients reach the gateway from outside; callback URLs start with it.")
+    smsgw_secret_key: SecretStr = Field(min_length=32, description="Django's secret: sessions and tokens of the console.")
+    smsgw_key_pepper: SecretStr = Field(min_length=32, description="Under which API keys are hashed; the same as the gateway's.")
+    smsgw_credential_keys: SecretStr = Field(description="Fernet keys for provider credentials, comma-separated; the first encrypts.")
+    smsgw_callback_secret: SecretStr = Field(min_length=32, description="Signs the callback URL of each message.")
+    smsgw_log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    smsgw_web_host: str = Field(default="127.0.0.1", description="Where the console and the history listen.")
+    smsgw_web_port: int = Field(default=8001, description="The port of the console and the history.")
+    smsgw_web_workers: int = Field(default=1, ge=1, description="Gunicorn processes, each with threads.")
+    smsgw_allowed_hosts: str = Field(default="127.0.0.1,localhost", description="Host names that the console answers to, comma-separated.")
+    smsgw_development: bool = Field(default=False, description="Opens loopback for webhooks and plain http for the console's cookies.")
+    smsgw_batch: int = Field(default=200, ge=1, le=1000, description="Messages that one claim takes at most.")
+    smsgw_lease: int = Field(default=60, ge=1, description="Seconds after which a claimed message whose worker fell silent is looked into.")
+    smsgw_unknown_wait: int = Field(default=60, ge=0, description="Seconds to wait for the outcome of a send that nobody answered.")
+    smsgw_unknown_wait_otp: int = Field(default=15, ge=0, description="The same, for `otp`.")
+
+    @field_validator("smsgw_credential_keys")
+    @classmethod
+    def _are_fernet_keys(cls, value: SecretStr) -> SecretStr:
+        for key in value.get_secret_value().split(","):
+            Fernet(key.strip())
+        return value
+
+    @field_validator("public_base_url")
+    @classmethod
+    def _has_no_trailing_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    @cached_property
+    def credential_keys(self) -> list[str]:
+        """Fernet keys, the one that encrypts first."""
+        return [key.strip() for key in self.smsgw_credential_keys.get_secret_value().split(",")]
+
+    @cached_property
+    def django_database(self) -> dict[str, object]:
+        """`DATABASES["default"]`: psycopg with its pool, and time-outs that keep a worker from hanging."""
+        url = urlsplit(str(self.database_url))
+        return {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": unquote(url.path.lstrip("/")),
+            "USER": unquote(url.username or ""),
+            "PASSWORD": unquote(url.password or ""),
+            "HOST": url.hostname,
+            "PORT": url.port or 5432,
+            "CONN_MAX_AGE": 0,
+            "CONN_HEALTH_CHECKS": True,
+            "OPTIONS": {
+                "pool": {"min_size": 0, "max_size": 8, "timeout": 5, "max_lifetime": 1800},
+                "connect_timeout": 5,
+                "tcp_user_timeout": 5000,
+                "keepalives_idle": 10,
+                "options": "-c statement_timeout=30000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=15000 -c timezone=UTC",
+            },
+        }
+
+
+environment = Environment()

@@ -1,0 +1,1 @@
+"""Messages and their attempts: tables, hot statements, what Redis shows of them."""

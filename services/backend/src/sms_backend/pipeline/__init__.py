@@ -1,0 +1,1 @@
+"""A message's life: intake, dispatch, receipts, upkeep. Shells call cores, never back."""

@@ -1,0 +1,1 @@
+"""Providers, and which of them a message goes to."""

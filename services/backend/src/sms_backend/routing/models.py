@@ -1,0 +1,36 @@
+"""Providers: accounts at vendors, each with an adapter and its configuration."""
+
+import secrets
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MinValueValidator
+from django.db import models
+
+
+def callback_token() -> str:
+    """What makes a callback URL unguessable: 256 bits."""
+    return secrets.token_urlsafe(32)
+
+
+class Provider(models.Model):
+    """An account at a vendor. The built-in `test` provider serves test mode and nothing else."""
+
+    slug = models.SlugField(primary_key=True, max_length=40)
+    adapter = models.CharField(max_length=40)
+    active = models.BooleanField(default=True)
+    priority = models.IntegerField(default=0, help_text="Higher is tried first.")
+    weight = models.PositiveIntegerField(default=1, validators=[MinValueValidator(1)], help_text="The share among those of equal priority.")
+    throughput = models.FloatField(
+        null=True, blank=True, validators=[MinValueValidator(0.001)], help_text="Segments a second, cluster-wide; empty: no limit."
+    )
+    countries = ArrayField(models.CharField(max_length=8), default=list, blank=True, help_text="As +44 or GB; none: all.")
+    config = models.TextField(editable=False, help_text="Encrypted JSON, by the adapter's schema.")
+    callback_token = models.CharField(max_length=64, default=callback_token, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("-priority", "slug")
+
+    def __str__(self) -> str:
+        return self.slug
