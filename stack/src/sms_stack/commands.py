@@ -1,0 +1,173 @@
+"""The commands of ./smsgw, each a few lines around a function that does the work."""
+
+import json
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from sms_stack import lifecycle
+from sms_stack import status as state
+from sms_stack.errors import NotUp, StackError
+from sms_stack.home import ROOT, Home
+from sms_stack.instance import APPLICATION, Instance
+from sms_stack.lifecycle import TROUBLE, environment_of
+from sms_stack.progress import errors, results, say
+from sms_stack.supervision import Supervisor
+
+app = typer.Typer(add_completion=False, no_args_is_help=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+PASS = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+HELP = (
+    ("demo", "Bring everything up and show it: delivered, failed over, replayed; leaves it running"),
+    ("up", "Start everything on this machine and wait until it is ready"),
+    ("down", "Stop all of it; the data stays"),
+    ("restart [NAME…]", "Stop and start everything, or the named processes"),
+    ("status", "What runs, where, and whether it is ready"),
+    ("logs [NAME] [-f]", "The last lines of every log or of one; -f follows"),
+    ("test [TIER…] [PYTEST ARGS]", "The proofs: unit, integration, e2e, repo; all of them unless named"),
+    ("lint", "Style, types and import rules"),
+    ("bench [accept|pipeline]", "How fast it is here, each with its baseline or account"),
+    ("manage …", "The operator's commands; `./smsgw manage help` lists them"),
+    ("help", "This list"),
+)
+
+
+def report(document: Any) -> None:
+    """The one JSON document of a command."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+@app.command("help", help="This list.")
+def show_help() -> None:
+    width = max(len(name) for name, _ in HELP)
+    results.print("An SMS gateway on one machine.\n")
+    for name, text in HELP:
+        results.print(f"  ./smsgw {name:<{width}}  {text}", markup=False)
+    results.print("\nCommands that report take --json: one document on stdout, progress on stderr. State lives in SMSGW_HOME (default: var/).")
+
+
+@app.command(help="Start everything and wait until it is ready.")
+def up(*, as_json: Json = False, services_only: Annotated[bool, typer.Option("--services-only", hidden=True)] = False) -> None:
+    home = Home.from_environment()
+    lifecycle.up(home, services_only=services_only)
+    if as_json:
+        report(state.document(home))
+    elif services_only:
+        say("The services are up.")
+    else:
+        state.show(state.document(home))
+
+
+@app.command(help="Stop everything; the data stays.")
+def down(*, as_json: Json = False) -> None:
+    home = Home.from_environment()
+    was_up = lifecycle.down(home)
+    if as_json:
+        report(state.document(home))
+    else:
+        results.print("Everything is stopped; the data stays." if was_up else "Nothing was running.")
+
+
+@app.command(help="Stop and start everything, or the named processes.")
+def restart(names: Annotated[list[str] | None, typer.Argument()] = None, *, as_json: Json = False) -> None:
+    home = Home.from_environment()
+    if names:
+        supervisor = Supervisor(home)
+        known = _known(supervisor, names)
+        supervisor.stop(known)
+        supervisor.start(known)
+    else:
+        lifecycle.down(home)
+    up(as_json=as_json)
+
+
+@app.command(help="What runs, where, and whether it is ready.")
+def status(*, as_json: Json = False) -> None:
+    document = state.document(Home.from_environment())
+    report(document) if as_json else state.show(document)
+
+
+@app.command(help="The last lines of every log or of one; -f follows.")
+def logs(
+    name: Annotated[str, typer.Argument()] = "",
+    *,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as lines come in.")] = False,
+    lines: Annotated[int, typer.Option("-n", "--lines", help="How many.")] = 40,
+) -> None:
+    home = Home.from_environment()
+    files = sorted(home.logs.glob("*.log")) if home.logs.is_dir() else []
+    if name:
+        files = [file for file in files if file.stem == name]
+    if not files:
+        known = ", ".join(sorted(file.stem for file in home.logs.glob("*.log"))) if home.logs.is_dir() else "none yet"
+        raise StackError(f"There is no log {name!r}. Logs here: {known}." if name else "There are no logs yet. Start with: ./smsgw up")
+    os.execvp("tail", ["tail", "-n", str(lines if name else min(lines, 10)), *(["-F"] if follow else []), *map(str, files)])  # noqa: S606, S607
+
+
+@app.command(context_settings=PASS, help="The operator's commands; also every Django command.")
+def manage(context: typer.Context) -> None:
+    instance = Instance.load(Home.from_environment())
+    asks_for_help = not context.args or context.args[0] == "help" or {"-h", "--help", "--version"} & set(context.args)
+    if not asks_for_help:
+        for name, url in instance.service_urls.items():
+            trouble = TROUBLE[name](url)
+            if trouble is not None:
+                raise NotUp(f"{name} does not answer ({trouble}). Start the system with: ./smsgw up")
+    _replace_by("sms_backend", context.args, instance)
+
+
+@app.command(context_settings=PASS, help="How fast it is here: accept or pipeline.")
+def bench(context: typer.Context) -> None:
+    names = sorted(file.stem for file in (ROOT / "bench").glob("*.py") if (ROOT / "bench" / file).read_text().count("__main__"))
+    if not context.args or context.args[0] not in names:
+        raise typer.BadParameter(f"name what to measure: {', '.join(names) or 'nothing is here yet'}.")
+    instance = lifecycle.up(Home.from_environment(), simulator=True)
+    _replace_by(f"bench.{context.args[0]}", context.args[1:], instance)
+
+
+def _replace_by(module: str, arguments: list[str], instance: Instance) -> None:
+    """Become the program: its output and its exit code are the command's."""
+    sys.stdout.flush()
+    os.chdir(ROOT)
+    os.execve(sys.executable, [sys.executable, "-m", module, *arguments], environment_of(instance))  # noqa: S606
+
+
+def _known(supervisor: Supervisor, names: list[str]) -> list[str]:
+    known = supervisor.processes()
+    if not known:
+        raise NotUp("The system is not up. Start it with: ./smsgw up")
+    for name in names:
+        if name not in known:
+            raise StackError(f"There is no process {name!r}. Processes: {', '.join([*APPLICATION, *(each for each in known if each not in APPLICATION)])}.")
+    return names
+
+
+def main() -> int:
+    """Run one command; whatever is wrong is one clear sentence, and the exit code tells."""
+    arguments = sys.argv[1:] or ["help"]
+    if arguments[0] in {"-h", "--help"}:
+        arguments = ["help"]
+    try:
+        code = app(arguments, prog_name="./smsgw", standalone_mode=False)
+    except StackError as error:
+        return _refuse(str(error), 1)
+    except (KeyboardInterrupt, typer.Abort):
+        return _refuse("stopped.", 130)
+    except typer.Exit as leave:
+        return leave.exit_code
+    except Exception as error:  # the entry point: typer's own errors have no public base class
+        if not hasattr(error, "format_message"):
+            raise
+        return _refuse(f"{error.format_message()} Try: ./smsgw help", 2)
+    return code if isinstance(code, int) else 0
+
+
+def _refuse(text: str, code: int) -> int:
+    if "--json" in sys.argv and sys.argv[1] != "manage":
+        report({"error": text})
+    errors.print(f"smsgw: {text}", markup=False)
+    return code

@@ -1,0 +1,201 @@
+"""A private PostgreSQL: TCP with passwords, no socket; never as root, and also under a folder that only root may enter."""
+
+import os
+import pwd
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import psycopg
+from psycopg import sql
+
+from sms_stack.credentials import Credentials
+from sms_stack.errors import BadInstance, MissingProgram, StackError
+from sms_stack.home import Home
+from sms_stack.programs import Program
+
+NAME = "postgresql"
+PACKAGE = "postgresql"
+ROLE = DATABASE = "smsgw"
+#: For one small machine; durability is never traded.
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "password_encryption": "scram-sha-256",
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "max_connections": "100",
+    "shared_buffers": "256MB",
+    "effective_cache_size": "1GB",
+    "random_page_cost": "1.1",
+    "wal_compression": "on",
+    "max_wal_size": "2GB",
+    "checkpoint_completion_target": "0.9",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_line_prefix": "%m [%p] %q%u@%d ",
+}
+
+
+def folders() -> list[Path]:
+    """Where servers of this machine may lie, newest first."""
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), reverse=True)
+    on_path = shutil.which("postgres")
+    return [*debian, *([Path(on_path).parent] if on_path else [])]
+
+
+def binary(version: str | None = None) -> Path | None:
+    """The folder of a server that can also make a cluster, of a major `version` if the data already has one."""
+    for folder in folders():
+        if os.access(folder / "postgres", os.X_OK) and os.access(folder / "initdb", os.X_OK):
+            if version is None:
+                return folder
+            told = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
+            found = re.search(r"(\d+)", told)
+            if found and found[1] == version:
+                return folder
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrivatePostgresql:
+    program_names: ClassVar = (NAME,)
+
+    home: Home
+    credentials: Credentials
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://{ROLE}:{self.credentials.postgresql}@127.0.0.1:{self.port}/{DATABASE}"
+
+    @property
+    def superuser_url(self) -> str:
+        return f"postgresql://postgres:{self.credentials.postgresql_superuser}@127.0.0.1:{self.port}/postgres"
+
+    @property
+    def folder(self) -> Path:
+        return self.home.data / "postgresql"
+
+    @property
+    def cluster(self) -> Path:
+        return self.folder / "cluster"
+
+    def binaries(self) -> Path:
+        kept = self.cluster / "PG_VERSION"
+        version = kept.read_text().strip() if kept.exists() else None
+        found = binary(version)
+        if found is None:
+            raise MissingProgram(f"PostgreSQL {version} is not installed, and {self.cluster} was made by it." if version else "PostgreSQL is not installed.")
+        return found
+
+    def prepare(self) -> None:
+        """Make the cluster, if there is none, in a place where its user can reach it."""
+        if (self.cluster / "PG_VERSION").exists():
+            self._forget_stale_pid()
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        account = self._account()
+        if account:
+            os.chown(self.folder, account.pw_uid, account.pw_gid)
+            if self._privileges() is None:
+                self._move_out(account)
+        # Into another folder first: an interrupted initdb leaves half a cluster.
+        fresh = self.folder / "cluster.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        password = self.folder / "superuser-password"
+        with os.fdopen(os.open(password, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(self.credentials.postgresql_superuser)
+        if account:
+            os.chown(password, account.pw_uid, account.pw_gid)
+        command = [
+            *("setpriv", *self.privileges(), "--pdeathsig=KILL", "--", str(self.binaries() / "initdb"), f"--pgdata={fresh}"),
+            *("--username=postgres", f"--pwfile={password}", "--auth-host=scram-sha-256", "--auth-local=reject"),
+            *("--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"),
+        ]
+        run = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False)  # noqa: S603
+        password.unlink()
+        if run.returncode != 0:
+            raise StackError(f"PostgreSQL's initdb failed: {(run.stderr or run.stdout).strip()[-600:]}")
+        fresh.rename(self.cluster)
+
+    def programs(self) -> list[Program]:
+        settings = [word for name, value in {"port": str(self.port), **SETTINGS}.items() for word in ("-c", f"{name}={value}")]
+        command = (str(self.binaries() / "postgres"), "-D", str(self.cluster), *settings)
+        # INT is a fast shutdown; TERM would wait for every client. Its user may not be able to name the checkout as its folder.
+        return [Program(name=NAME, command=command, stop_signal="INT", stop_seconds=60, privileges=self.privileges(), directory=Path("/"))]
+
+    def privileges(self) -> tuple[str, ...]:
+        found = self._privileges()
+        if found is None:
+            raise BadInstance(f"The user postgres can reach {self.folder} in no way tried; set SMSGW_HOME to a folder that it can enter.")
+        return found
+
+    def _account(self) -> pwd.struct_passwd | None:
+        """Whom the server runs as when we are root, which it refuses."""
+        if os.geteuid() != 0:
+            return None
+        try:
+            return pwd.getpwnam("postgres")
+        except KeyError as error:
+            raise MissingProgram("The user postgres, which PostgreSQL's package makes, does not exist.") from error
+
+    def _privileges(self) -> tuple[str, ...] | None:
+        account = self._account()
+        if account is None:
+            return ()
+        plain = (f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups")
+        # A checkout under a 0700 parent: the user postgres passes it by one capability, and no parent is opened to others.
+        passing = (*plain, "--inh-caps=+dac_override", "--ambient-caps=+dac_override")
+        for options in (plain, passing):
+            probe = ["setpriv", *options, "--", "test", "-w", f"{self.folder}/."]
+            if subprocess.run(probe, cwd="/", capture_output=True, check=False).returncode == 0:  # noqa: S603
+                return options
+        return None
+
+    def _move_out(self, account: pwd.struct_passwd) -> None:
+        """Where even the capability is denied, e.g. in a container: outside, with a link to it."""
+        place = Path("/var/lib/smsgw") / self.home.key
+        place.mkdir(parents=True, exist_ok=True)
+        os.chown(place, account.pw_uid, account.pw_gid)
+        place.chmod(0o700)
+        self.folder.rmdir()
+        self.folder.symlink_to(place)
+
+    def _forget_stale_pid(self) -> None:
+        """After a crash the number in the pid file may be another process's by now; PostgreSQL would not start."""
+        file = self.cluster / "postmaster.pid"
+        try:
+            pid = int(file.read_text().split("\n", 1)[0])
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except FileNotFoundError:
+            return  # no file, or no such process: PostgreSQL deals with that itself
+        except (ValueError, ProcessLookupError):
+            return
+        if os.fsencode(self.cluster) not in command:
+            file.unlink(missing_ok=True)
+
+
+def trouble(url: str) -> str | None:
+    """Why PostgreSQL does not answer at `url`, or None when it does."""
+    try:
+        psycopg.connect(url, connect_timeout=2).close()
+    except psycopg.OperationalError as error:
+        return str(error).strip().splitlines()[-1]
+    return None
+
+
+def make_database(service: PrivatePostgresql) -> None:
+    """The role, which may make databases (tests do), and its database."""
+    role, password = sql.Identifier(ROLE), sql.Literal(service.credentials.postgresql)
+    with psycopg.connect(service.superuser_url, autocommit=True, connect_timeout=5) as connection:
+        exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [ROLE]).fetchone()
+        if not exists:
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEDB PASSWORD {}").format(role, password))
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+            connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(DATABASE), role))
