@@ -179,6 +179,8 @@ class Alias(models.Model):
     message_id = models.UUIDField(db_index=True)
     client = models.ForeignKey(Client, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
     created_at = models.DateTimeField()
+    charged_day = models.DateField(null=True, help_text="What it was charged to, and is given back to.")
+    charged_segments = models.SmallIntegerField(default=0)
 
     class Meta:
         db_table = "aliases"

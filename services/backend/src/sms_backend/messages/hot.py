@@ -1,0 +1,18 @@
+"""The connection of the hot statements: server-side binding, prepared after a few runs, within Django's transaction."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from django.db import connection, transaction
+from psycopg.rows import namedtuple_row
+
+
+@contextmanager
+def hot_cursor() -> Iterator[psycopg.Cursor[Any]]:
+    """A transaction and a psycopg cursor in it, whose rows are named tuples. Commits on leaving, rolls back on an error."""
+    with transaction.atomic():
+        connection.ensure_connection()
+        with psycopg.Cursor(connection.connection, row_factory=namedtuple_row) as cursor:
+            yield cursor

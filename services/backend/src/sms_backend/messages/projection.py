@@ -1,0 +1,92 @@
+"""What Redis shows of messages. Redis may lag or lose everything; PostgreSQL's promises (`projection_due`) bring it up to date."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from sms_backend.core.cache import cache
+from sms_backend.messages.hot import hot_cursor
+from sms_backend.messages.view import COLUMNS, message_view
+from sms_contract import keyspace
+
+_SCRIPTS = files("sms_backend.messages")
+_project = cache.register_script(_SCRIPTS.joinpath("project.lua").read_text())
+_refund = cache.register_script(_SCRIPTS.joinpath("refund.lua").read_text())
+_encode = msgspec.json.Encoder().encode
+
+#: Longer than any promise to refund stays open.
+_REFUND_FLAG_TTL = keyspace.QUOTA_TTL
+_DUE = "SELECT id, message_ids, until_version FROM projection_due WHERE due_at <= now() ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED"
+_ROWS = f"SELECT {COLUMNS} FROM messages WHERE id = ANY(%s::uuid[]) AND id BETWEEN %s AND %s AND version <= %s"  # noqa: S608 - constants
+_ALIASES = "SELECT alias, message_id, client_id, charged_day, charged_segments FROM aliases WHERE message_id = ANY(%s::uuid[]) OR alias = ANY(%s::uuid[])"
+_ANY_VERSION = 2**31 - 1
+
+
+def project(cursor: psycopg.Cursor[Any], rows: Iterable[Any], *, refunds: bool = True) -> None:
+    """
+    Show rows (with `view.COLUMNS`) in Redis, under their tracking ids and aliases, and give back what is to be given back.
+
+    Raises `redis.RedisError`; whatever has been done by then may be done again.
+    """
+    rows = list(rows)
+    if not rows:
+        return
+    ids = [row.id for row in rows]
+    aliases: dict[UUID, list[Any]] = defaultdict(list)
+    for alias in cursor.execute(_ALIASES, (ids, [])).fetchall():
+        aliases[alias.message_id].append(alias)
+    per_client: dict[str, list[bytes | str | int]] = defaultdict(list)
+    with cache.pipeline(transaction=False) as pipe:
+        for row in rows:
+            others = aliases.get(row.id, ())
+            view = message_view(row, [alias.alias for alias in others])
+            shown = (row.version, int(view.is_final), _encode(view))
+            arguments = per_client[row.client_id]
+            arguments += (str(row.id), *shown)
+            for alias in others:
+                arguments += (str(alias.alias), *shown)
+                if refunds:
+                    _give_back(pipe, alias.client_id, alias.alias, alias)
+            if refunds and row.refunded_at is not None:
+                _give_back(pipe, row.client_id, row.id, row)
+        for client, arguments in per_client.items():
+            prefix = keyspace.client_prefix(client)
+            _project(keys=[prefix], args=[prefix, keyspace.FINAL_TTL, *arguments], client=pipe)
+        pipe.execute()
+
+
+def project_due(limit: int = 20) -> int:
+    """Keep promises that are due; returns how many. Raises `redis.RedisError`, and they stay."""
+    with hot_cursor() as cursor:
+        promises = cursor.execute(_DUE, (limit,)).fetchall()
+        for until, ids in _by_version(promises).items():
+            targets = cursor.execute(_ALIASES, ([], ids)).fetchall()
+            wanted = sorted({*ids, *(alias.message_id for alias in targets)})
+            rows = cursor.execute(_ROWS, (wanted, wanted[0], wanted[-1], until)).fetchall()
+            project(cursor, rows)
+        cursor.execute("DELETE FROM projection_due WHERE id = ANY(%s::bigint[])", ([promise.id for promise in promises],))
+    return len(promises)
+
+
+def kept(cursor: psycopg.Cursor[Any], promises: Sequence[int]) -> None:
+    """Redis has seen them: forget these promises."""
+    cursor.execute("DELETE FROM projection_due WHERE id = ANY(%s::bigint[])", (list(promises),))
+
+
+def _by_version(promises: list[Any]) -> dict[int, list[UUID]]:
+    grouped: dict[int, list[UUID]] = defaultdict(list)
+    for promise in promises:
+        grouped[_ANY_VERSION if promise.until_version is None else promise.until_version] += promise.message_ids
+    return grouped
+
+
+def _give_back(pipe: Any, client: str, tracking_id: UUID, charged: Any) -> None:
+    if charged.charged_day is None or not charged.charged_segments:
+        return
+    keys = [keyspace.refunded(client, str(tracking_id)), keyspace.quota(client, f"{charged.charged_day:%Y%m%d}")]
+    _refund(keys=keys, args=[charged.charged_segments, _REFUND_FLAG_TTL], client=pipe)
