@@ -1,0 +1,1 @@
+"""One file per vendor; they know neither each other nor the transport."""
