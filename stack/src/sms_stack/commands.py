@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import sys
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
-from sms_stack import lifecycle
+from sms_stack import lifecycle, lint, tiers
 from sms_stack import status as state
 from sms_stack.errors import NotUp, StackError
 from sms_stack.home import ROOT, Home
@@ -122,11 +124,37 @@ def manage(context: typer.Context) -> None:
 
 @app.command(context_settings=PASS, help="How fast it is here: accept or pipeline.")
 def bench(context: typer.Context) -> None:
-    names = sorted(file.stem for file in (ROOT / "bench").glob("*.py") if (ROOT / "bench" / file).read_text().count("__main__"))
+    names = [name for name in ("accept", "pipeline") if (ROOT / "bench" / f"{name}.py").exists()]
     if not context.args or context.args[0] not in names:
         raise typer.BadParameter(f"name what to measure: {', '.join(names) or 'nothing is here yet'}.")
+    if context.args[0] == "accept" and shutil.which("wrk") is None:
+        lifecycle.install(["wrk"], reason="The benchmark needs wrk, which makes its load")
     instance = lifecycle.up(Home.from_environment(), simulator=True)
     _replace_by(f"bench.{context.args[0]}", context.args[1:], instance)
+
+
+@app.command(context_settings=PASS, help="The proofs: unit, integration, e2e, repo, or any folder of tests/.")
+def test(context: typer.Context) -> None:
+    as_json = "--json" in context.args
+    names, arguments = tiers.split([word for word in context.args if word != "--json"])
+    outcomes = tiers.run(names, arguments, quiet=as_json)
+    passed, failed, skipped = (sum(getattr(each, what) for each in outcomes) for what in ("passed", "failed", "skipped"))
+    if as_json:
+        report({"tiers": [asdict(each) for each in outcomes], "passed": passed, "failed": failed, "skipped": skipped})
+    else:
+        results.print(f"\n{'tier':<12}{'passed':>8}{'failed':>8}{'skipped':>8}{'seconds':>9}")
+        for each in outcomes:
+            results.print(f"{each.tier:<12}{each.passed:>8}{each.failed:>8}{each.skipped:>8}{each.seconds:>9.0f}")
+        results.print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
+    raise typer.Exit(1 if failed or not passed else 0)
+
+
+@app.command("lint", help="Style, types and import rules.")
+def check_style(*, as_json: Json = False) -> None:
+    checks = lint.run()
+    if as_json:
+        report({"checks": [asdict(check) for check in checks]})
+    raise typer.Exit(0 if all(check.passed for check in checks) else 1)
 
 
 def _replace_by(module: str, arguments: list[str], instance: Instance) -> None:

@@ -39,12 +39,12 @@ class Instance:
     given: Mapping[str, str]
 
     @classmethod
-    def load(cls, home: Home, *, given: Mapping[str, str] | None = None) -> "Instance":
+    def load(cls, home: Home, *, given: Mapping[str, str] = os.environ) -> "Instance":
         """As it was left; raises `NotUp` when nothing was ever started here."""
         known = ports.kept(home)
         if set(known) != set(ports.NAMES):
             raise NotUp("The system is not up. Start it with: ./smsgw up")
-        return cls(home, credentials.load(home), known, os.environ if given is None else given)
+        return cls(home, credentials.load(home), known, given)
 
     @cached_property
     def external(self) -> dict[str, str]:

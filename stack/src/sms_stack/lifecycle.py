@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from urllib.error import HTTPError, URLError
 
 from sms_stack import credentials, packages, ports
@@ -30,16 +30,16 @@ SERVICE_SECONDS = 90  #: RabbitMQ's first start on two busy cores takes some twe
 READY_SECONDS = 90
 
 
-def up(home: Home, *, services_only: bool = False, simulator: bool = False) -> Instance:
-    """Everything runs and is ready when this returns. Doing it again changes nothing."""
+def up(home: Home, *, services_only: bool = False, simulator: bool = False, given: Mapping[str, str] = os.environ) -> Instance:
+    """Everything runs and is ready when this returns. Doing it again changes nothing. `given` is the operator's environment."""
     with home.lock():
         supervisor = Supervisor(home)
         running = supervisor.running()
-        install_missing(home)
+        install_missing(home, given)
         chosen, moved = ports.choose(home, running=_owners(running))
         for sentence in moved:
             say(sentence)
-        instance = Instance(home, credentials.load(home), chosen, dict(os.environ))
+        instance = Instance(home, credentials.load(home), chosen, given)
         _start_services(instance, supervisor, running)
         wanted = [*(() if services_only else APPLICATION), *((SIMULATOR,) if simulator else ())]
         _start_programs(instance, supervisor, wanted)
@@ -62,14 +62,18 @@ def down(home: Home) -> bool:
         return alive
 
 
-def install_missing(home: Home) -> None:
+def install_missing(home: Home, given: Mapping[str, str]) -> None:
     """The servers' binaries, for those services that are to be private."""
-    instance = Instance(home, credentials.load(home), dict.fromkeys(ports.NAMES, 0), dict(os.environ))
+    instance = Instance(home, credentials.load(home), dict.fromkeys(ports.NAMES, 0), given)
     needed = [package for name, (package, find) in BINARIES.items() if name not in instance.external and not find()]
     if not needed:
         return
+    install(needed, reason=f"Needed and not installed: {', '.join(needed)}")
+
+
+def install(names: list[str], *, reason: str) -> None:
     try:
-        packages.install(needed, reason=f"Needed and not installed: {', '.join(needed)}")
+        packages.install(names, reason=reason)
     except packages.PackagesMissing as problem:
         raise MissingProgram(str(problem)) from problem
 

@@ -91,7 +91,7 @@ class PrivateRabbitmq:
         ])
 
     def prepare(self) -> None:
-        for folder in (self.folder, self.folder / "plugins", self.folder / "generated"):
+        for folder in (self.folder, self.folder / "plugins", self.folder / "generated", self.folder / "log"):
             folder.mkdir(parents=True, exist_ok=True)
         policies = json.loads(POLICIES.read_text())["policies"]
         document = definitions(self.credentials.rabbitmq, policies)
@@ -118,7 +118,7 @@ class PrivateRabbitmq:
             "RABBITMQ_MNESIA_BASE": str(folder),
             "RABBITMQ_MNESIA_DIR": str(folder / "mnesia"),
             "RABBITMQ_PID_FILE": str(folder / "pid"),
-            "RABBITMQ_LOG_BASE": str(self.home.logs),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
             "RABBITMQ_LOGS": "-",
             # Private by its epmd's port; the data carries the name, so it must outlive a move of the folder.
             "RABBITMQ_NODENAME": "smsgw@localhost",
@@ -128,7 +128,7 @@ class PrivateRabbitmq:
             # Two schedulers that neither spin when idle nor pin themselves to a core that others need.
             "RABBITMQ_SCHEDULER_BIND_TYPE": "u",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
-                f"+S {min(2, os.cpu_count() or 1)} +SDio 4 +sbwt none +sbwtdcpu none +sbwtdio none"
+                f"+S {min(2, os.cpu_count() or 1)} +sbwt none +sbwtdcpu none +sbwtdio none"
                 " -kernel inet_dist_use_interface {127,0,0,1} -start_epmd false"
             ),
         }
@@ -145,13 +145,10 @@ class PrivateRabbitmq:
 
 
 def trouble(url: str) -> str | None:
-    """Why no AMQP broker answers at `url`, or None when one does. RabbitMQ listens only when it has booted."""
+    """Why no broker listens at `url`, or None when one does. RabbitMQ listens only when it has booted, and logs more than a look."""
     parts = urlsplit(url)
     try:
-        with socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 5672), timeout=2) as connection:
-            if parts.scheme == "amqps":
-                return None
-            connection.sendall(b"AMQP\x00\x00\x09\x01")
-            return None if connection.recv(1) == b"\x01" else "what listens there is not an AMQP broker"
+        socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 5672), timeout=2).close()
     except OSError as error:
         return str(error)
+    return None
