@@ -7,7 +7,6 @@ Runs before the environment exists, so: the standard library alone, and nothing 
 from __future__ import annotations
 
 import fcntl
-import glob
 import os
 import re
 import shutil
@@ -70,7 +69,9 @@ def install_uv(tools: Path) -> str:
                 uv = find_uv(tools)
                 if uv:
                     return uv
-        if attempt == 1 and (answer([python, "-m", "ensurepip", "--version"]) is None and answer([python, "-m", "pip", "--version"]) is None):
+        if attempt == 1 and (
+            answer([python, "-m", "ensurepip", "--version"]) is None and answer([python, "-m", "pip", "--version"]) is None
+        ):
             install(["python3-venv", "python3-pip"], reason="Python here has neither venv nor pip")
             continue
         break
@@ -81,11 +82,11 @@ def find_python(root: Path) -> str | None:
     """An absolute path to a Python that is new enough and really answers; the one that .venv stands on is kept."""
     named = os.environ.get("UV_PYTHON", "")
     pyenv = os.environ.get("PYENV_ROOT") or str(Path.home() / ".pyenv")
-    candidates = [str(root / ".venv/bin/python"), *([named] if os.path.isabs(named) else [])]
+    candidates = [str(root / ".venv/bin/python"), *([named] if Path(named).is_absolute() else [])]
     for version in PYTHONS:
         candidates += filter(None, [shutil.which(f"python{version}"), f"/usr/bin/python{version}", f"/usr/local/bin/python{version}"])
-        installed = glob.glob(f"{glob.escape(pyenv)}/versions/{version}.*/bin/python{version}")
-        candidates += sorted(installed, key=lambda path: [int(n) for n in re.findall(r"\d+", path.split("/versions/")[1])], reverse=True)
+        installed = Path(pyenv).glob(f"versions/{version}.*/bin/python{version}")
+        candidates += map(str, sorted(installed, key=lambda path: [int(n) for n in re.findall(r"\d+", path.parts[-3])], reverse=True))
     candidates.append("python3")
     for candidate in candidates:
         # ssl and ctypes: a Python built without them runs, but not this project.
@@ -103,10 +104,10 @@ def install_python(uv: str, tools: Path) -> str:
     for name in ("UV_PYTHON", "UV_PYTHON_DOWNLOADS"):
         environment.pop(name, None)
     run = subprocess.run([uv, "python", "install", "--no-bin", PYTHONS[1]], env=environment, stdout=sys.stderr, check=False)  # noqa: S603
-    found = glob.glob(f"{glob.escape(str(tools))}/python/cpython-{PYTHONS[1]}*/bin/python{PYTHONS[1]}")
+    found = sorted((tools / "python").glob(f"cpython-{PYTHONS[1]}*/bin/python{PYTHONS[1]}"))
     if run.returncode != 0 or not found:
         raise CannotPrepare(f"no Python {PYTHONS[-1]} or newer could be found or installed. Install one and try again.")
-    return sorted(found)[-1]
+    return str(found[-1])
 
 
 def sync(root: Path, uv: str, python: str) -> None:

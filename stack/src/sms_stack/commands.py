@@ -13,7 +13,7 @@ from sms_stack import lifecycle, lint, tiers
 from sms_stack import status as state
 from sms_stack.errors import NotUp, StackError
 from sms_stack.home import ROOT, Home
-from sms_stack.instance import APPLICATION, Instance
+from sms_stack.instance import Instance
 from sms_stack.lifecycle import TROUBLE, environment_of
 from sms_stack.progress import errors, results, say
 from sms_stack.supervision import Supervisor
@@ -49,7 +49,9 @@ def show_help() -> None:
     results.print("An SMS gateway on one machine.\n")
     for name, text in HELP:
         results.print(f"  ./smsgw {name:<{width}}  {text}", markup=False)
-    results.print("\nCommands that report take --json: one document on stdout, progress on stderr. State lives in SMSGW_HOME (default: var/).")
+    results.print(
+        "\nCommands that report take --json: one document on stdout, progress on stderr. State lives in SMSGW_HOME (default: var/)."
+    )
 
 
 @app.command(help="Start everything and wait until it is ready.")
@@ -170,7 +172,7 @@ def _known(supervisor: Supervisor, names: list[str]) -> list[str]:
         raise NotUp("The system is not up. Start it with: ./smsgw up")
     for name in names:
         if name not in known:
-            raise StackError(f"There is no process {name!r}. Processes: {', '.join([*APPLICATION, *(each for each in known if each not in APPLICATION)])}.")
+            raise StackError(f"There is no process {name!r}. Processes: {', '.join(known)}.")
     return names
 
 

@@ -15,7 +15,7 @@ ENDLESS = 1_000_000
 
 
 def escaped(text: str) -> str:
-    """supervisord expands %(name)s, and takes what follows a blank and ; or # for a comment."""
+    """Escape for supervisord, which expands %(name)s, and takes what follows a blank and ; or # for a comment."""
     if "\n" in text or re.search(r"\s[;#]", text):
         raise BadInstance(f"supervisord cannot be given {text!r}: a line break, or ; or # after a blank.")
     return text.replace("%", "%%")
@@ -23,31 +23,33 @@ def escaped(text: str) -> str:
 
 def quoted(value: str) -> str:
     for mark in ('"', "'"):
-        if mark not in value:
+        if mark not in value and value.strip("\"'") == value:
             return mark + escaped(value) + mark
-    raise BadInstance("A setting holds both kinds of quotes, which supervisord cannot be given.")
+    raise BadInstance("A setting holds both kinds of quotes, or begins or ends with one, which supervisord cannot be given.")
 
 
 def section(home: Home, program: Program) -> str:
     environment = {**program.environment, "SMSGW_HOME": str(home.path), "SMSGW_PROGRAM": program.name}
-    return "\n".join([
-        f"[program:{program.name}]",
-        f"command={escaped(shlex.join(program.guarded_command))}",
-        f"directory={escaped(str(program.directory))}",
-        "environment=" + ",".join(f"{name}={quoted(value)}" for name, value in sorted(environment.items())),
-        "autostart=false",
-        "autorestart=true",
-        f"startretries={ENDLESS}",
-        "startsecs=1",
-        f"stopsignal={program.stop_signal}",
-        f"stopwaitsecs={program.stop_seconds}",
-        "killasgroup=true",
-        "redirect_stderr=true",
-        f"stdout_logfile={escaped(str(home.log(program.name)))}",
-        "stdout_logfile_maxbytes=20MB",
-        "stdout_logfile_backups=3",
-        "",
-    ])
+    return "\n".join(
+        [
+            f"[program:{program.name}]",
+            f"command={escaped(shlex.join(program.guarded_command))}",
+            f"directory={escaped(str(program.directory))}",
+            "environment=" + ",".join(f"{name}={quoted(value)}" for name, value in sorted(environment.items())),
+            "autostart=false",
+            "autorestart=true",
+            f"startretries={ENDLESS}",
+            "startsecs=1",
+            f"stopsignal={program.stop_signal}",
+            f"stopwaitsecs={program.stop_seconds}",
+            "killasgroup=true",
+            "redirect_stderr=true",
+            f"stdout_logfile={escaped(str(home.log(program.name)))}",
+            "stdout_logfile_maxbytes=20MB",
+            "stdout_logfile_backups=3",
+            "",
+        ]
+    )
 
 
 def render(home: Home, socket: Path, programs: Iterable[Program]) -> str:

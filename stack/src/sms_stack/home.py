@@ -74,7 +74,7 @@ class Home:
         Its name is known to everyone, so it must be ours and closed to others.
         """
         base = os.environ.get("XDG_RUNTIME_DIR", "")
-        if not (base and len(base) < 60 and os.path.isdir(base) and os.access(base, os.W_OK)):
+        if not (base and len(base) < 60 and Path(base).is_dir() and os.access(base, os.W_OK)):
             base = tempfile.gettempdir() if len(tempfile.gettempdir()) < 60 else "/tmp"  # noqa: S108 -- checked below
         kept = self.run / "runtime-folder"
         folder = Path(kept.read_text().strip()) if kept.exists() else Path(base) / f"smsgw-{os.geteuid()}-{self.key}"

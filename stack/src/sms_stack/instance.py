@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from sms_stack import credentials, ports
@@ -25,9 +26,10 @@ EXTERNAL = {
     rabbitmq.NAME: ("RABBITMQ_URL", ("amqp", "amqps")),
     redis.NAME: ("REDIS_URL", ("redis", "rediss")),
 }
-#: Settings that an operator may give in the environment; the processes get them as they are.
-PASSED_ON = ("SMSGW_LOG_LEVEL", "SMSGW_GATEWAY_WORKERS", "SMSGW_WEB_WORKERS", "SMSGW_DEVELOPMENT")
 DEFAULTS = {"SMSGW_LOG_LEVEL": "INFO", "SMSGW_GATEWAY_WORKERS": "1", "SMSGW_WEB_WORKERS": "1", "SMSGW_DEVELOPMENT": "1"}
+#: The stack's own, and what only Server B may know.
+NOT_PASSED_ON = {"SMSGW_HOME", "SMSGW_PROGRAM"}
+SERVER_B_ONLY = {"SMSGW_SECRET_KEY", "SMSGW_CREDENTIAL_KEYS"}
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,11 @@ class Instance:
 
     @property
     def private(self) -> list[PrivatePostgresql | PrivateRabbitmq | PrivateRedis]:
-        every = {postgresql.NAME: self.postgresql, rabbitmq.NAME: self.rabbitmq, redis.NAME: self.redis}
+        every: dict[str, PrivatePostgresql | PrivateRabbitmq | PrivateRedis] = {
+            postgresql.NAME: self.postgresql,
+            rabbitmq.NAME: self.rabbitmq,
+            redis.NAME: self.redis,
+        }
         return [service for name, service in every.items() if name not in self.external]
 
     @cached_property
@@ -107,34 +113,37 @@ class Instance:
         return f"http://127.0.0.1:{self.ports['simulator']}"
 
     @cached_property
-    def gateway_settings(self) -> dict[str, str]:
-        """What Server A is told: it has no database, and no key that opens provider credentials."""
+    def settings(self) -> dict[str, str]:
+        """What Server B's processes and the operator's commands are told. Whatever the operator sets for himself wins."""
+        made = {
+            **DEFAULTS,
+            "PUBLIC_BASE_URL": self.given.get("PUBLIC_BASE_URL") or self.gateway_url,
+            "SMSGW_KEY_PEPPER": self.credentials.key_pepper,
+            "SMSGW_CALLBACK_SECRET": self.credentials.callback_secret,
+            "SMSGW_SECRET_KEY": self.credentials.secret_key,
+            "SMSGW_CREDENTIAL_KEYS": self.credentials.credential_key,
+            "SMSGW_GATEWAY_HOST": "127.0.0.1",
+            "SMSGW_WEB_HOST": "127.0.0.1",
+        }
+        own = {name: value for name, value in self.given.items() if name.startswith("SMSGW_") and value and name not in NOT_PASSED_ON}
         return {
+            **made,
+            **own,
+            "DATABASE_URL": self.service_urls[postgresql.NAME],
             "RABBITMQ_URL": self.service_urls[rabbitmq.NAME],
             "REDIS_URL": self.service_urls[redis.NAME],
-            "PUBLIC_BASE_URL": self.given.get("PUBLIC_BASE_URL") or self.gateway_url,
-            "SMSGW_KEY_PEPPER": self.given.get("SMSGW_KEY_PEPPER") or self.credentials.key_pepper,
-            "SMSGW_CALLBACK_SECRET": self.given.get("SMSGW_CALLBACK_SECRET") or self.credentials.callback_secret,
-            "SMSGW_GATEWAY_HOST": self.given.get("SMSGW_GATEWAY_HOST") or "127.0.0.1",
             "SMSGW_GATEWAY_PORT": str(self.gateway_port),
-            "PROMETHEUS_MULTIPROC_DIR": str(self.metrics("gateway")),
-            **{name: self.given.get(name) or DEFAULTS[name] for name in PASSED_ON},
-        }
-
-    @cached_property
-    def settings(self) -> dict[str, str]:
-        """What Server B's processes and the operator's commands are told."""
-        return {
-            **self.gateway_settings,
-            "DATABASE_URL": self.service_urls[postgresql.NAME],
-            "SMSGW_SECRET_KEY": self.given.get("SMSGW_SECRET_KEY") or self.credentials.secret_key,
-            "SMSGW_CREDENTIAL_KEYS": self.given.get("SMSGW_CREDENTIAL_KEYS") or self.credentials.credential_key,
-            "SMSGW_WEB_HOST": self.given.get("SMSGW_WEB_HOST") or "127.0.0.1",
             "SMSGW_WEB_PORT": str(self.web_port),
             "PROMETHEUS_MULTIPROC_DIR": str(self.metrics("backend")),
         }
 
-    def metrics(self, server: str) -> "os.PathLike[str]":
+    @cached_property
+    def gateway_settings(self) -> dict[str, str]:
+        """What Server A is told: it has no database, and no key that opens provider credentials."""
+        shared = {name: value for name, value in self.settings.items() if name not in {"DATABASE_URL", *SERVER_B_ONLY}}
+        return {**shared, "PROMETHEUS_MULTIPROC_DIR": str(self.metrics("gateway"))}
+
+    def metrics(self, server: str) -> Path:
         return self.home.run / "metrics" / server
 
     def programs(self) -> list[Program]:
@@ -145,28 +154,45 @@ class Instance:
         python = sys.executable
         celery = (python, "-m", "celery", "-A", "sms_backend.config.celery:app")
         quiet = ("--pool", "threads", "--without-gossip", "--without-mingle", "--without-heartbeat")
-        backend = {"environment": self.settings, "directory": ROOT}
-        beat = self.home.data / "beat"
+        beat = str(self.home.data / "beat" / "schedule")
         web = ("-m", "gunicorn", "-c", "python:sms_backend.config.gunicorn", "sms_backend.config.wsgi:application")
 
+        def server_b(name: str, *command: str, stop_seconds: int = 15) -> Program:
+            return Program(name=name, command=command, environment=self.settings, directory=ROOT, stop_seconds=stop_seconds)
+
         def worker(name: str, queues: str, slots: int) -> Program:
-            command = (*celery, "worker", *quiet, "-c", str(slots), "-Q", queues, "-n", f"{name}@%h")
             # A post may take 20 s (the transport's total), and what it answered must still be written.
-            return Program(name=name, command=command, environment=self.settings, directory=ROOT, stop_seconds=30)
+            return server_b(name, *celery, "worker", *quiet, "-c", str(slots), "-Q", queues, "-n", f"{name}@%h", stop_seconds=30)
 
         return [
-            Program(name="gateway", command=(python, "-m", "sms_gateway"), environment=self.gateway_settings, directory=ROOT, stop_seconds=15),
-            Program(name="intake", command=(python, "-m", "sms_backend", "intake"), environment=self.settings, directory=ROOT, stop_seconds=15),
+            Program(
+                name="gateway",
+                command=(python, "-m", "sms_gateway"),
+                environment=self.gateway_settings,
+                directory=ROOT,
+                stop_seconds=15,
+            ),
+            server_b("intake", python, "-m", "sms_backend", "intake"),
             worker("worker-otp", "dispatch.otp", 2),
             worker("worker", "dispatch.transactional,dispatch.promotional", 4),
             worker("worker-upkeep", "receipts,webhooks,upkeep", 4),
-            Program(name="beat", command=(*celery, "beat", "-s", str(beat / "schedule"), "--pidfile="), **backend),  # type: ignore[arg-type]
-            Program(name="web", command=(python, *web), **backend),  # type: ignore[arg-type]
+            server_b("beat", *celery, "beat", "-s", beat, "--pidfile="),
+            server_b("web", python, *web),
         ]
 
     def simulator(self) -> Program:
         ledger = str(self.home.data / "simulator" / "ledger.jsonl")
-        command = (sys.executable, "-m", "sms_simulators", "--host", "127.0.0.1", "--port", str(self.ports["simulator"]), "--ledger", ledger)
+        command = (
+            sys.executable,
+            "-m",
+            "sms_simulators",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(self.ports["simulator"]),
+            "--ledger",
+            ledger,
+        )
         return Program(name=SIMULATOR, command=command, environment={"SMSGW_LOG_LEVEL": "INFO"}, directory=ROOT, stop_seconds=10)
 
 

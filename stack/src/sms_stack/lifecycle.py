@@ -101,7 +101,9 @@ def _wait_for_service(instance: Instance, supervisor: Supervisor, name: str, url
     if name in instance.external:
         setting = EXTERNAL[name][0]
         if not wait_until(lambda: trouble(url) is None, seconds=5, pause=0.5):
-            raise NotReady(f"{name}, which {setting} names, does not answer: {trouble(url)}. Start it, or unset {setting} for a private one.")
+            raise NotReady(
+                f"{name}, which {setting} names, does not answer: {trouble(url)}. Start it, or unset {setting} for a private one."
+            )
         return
     if name == postgresql.NAME:
         url = instance.postgresql.superuser_url
@@ -110,7 +112,9 @@ def _wait_for_service(instance: Instance, supervisor: Supervisor, name: str, url
             if not wait_until(lambda: trouble(url) is None, seconds=SERVICE_SECONDS):
                 process = supervisor.processes().get(name)
                 state = f"{process.state}, {process.said}" if process else "unknown to supervisord"
-                raise NotReady(f"{name} does not answer after {SERVICE_SECONDS} s ({state}). Its log ends:\n{instance.home.last_lines(name)}")
+                raise NotReady(
+                    f"{name} does not answer after {SERVICE_SECONDS} s ({state}). Its log ends:\n{instance.home.last_lines(name)}"
+                )
     if name == postgresql.NAME:
         postgresql.make_database(instance.postgresql)
 
@@ -118,7 +122,7 @@ def _wait_for_service(instance: Instance, supervisor: Supervisor, name: str, url
 def _forget_metrics(instance: Instance) -> None:
     for server in ("gateway", "backend"):
         shutil.rmtree(instance.metrics(server), ignore_errors=True)
-        os.makedirs(instance.metrics(server))
+        instance.metrics(server).mkdir(parents=True)
 
 
 def _start_programs(instance: Instance, supervisor: Supervisor, wanted: Collection[str]) -> None:
@@ -149,7 +153,11 @@ def unready(instance: Instance, supervisor: Supervisor, wanted: Collection[str])
         process = processes.get(name)
         if process is None or process.state != "running":
             found[name] = f"{process.state} ({process.said})" if process else "not known to supervisord"
-    probes = {"gateway": f"{instance.gateway_url}/readyz", "web": f"{instance.web_url}/readyz", SIMULATOR: f"{instance.simulator_url}/healthz"}
+    probes = {
+        "gateway": f"{instance.gateway_url}/readyz",
+        "web": f"{instance.web_url}/readyz",
+        SIMULATOR: f"{instance.simulator_url}/healthz",
+    }
     for name, url in probes.items():
         if name in wanted and name not in found:
             said = answer_of(url)

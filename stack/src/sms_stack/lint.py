@@ -23,7 +23,8 @@ def commands() -> dict[str, list[str]]:
         "ruff check": [sys.executable, "-m", "ruff", "check", "."],
         "ruff format": [sys.executable, "-m", "ruff", "format", "--check", "."],
     }
-    shared, apart = [], []
+    shared: list[Path] = []
+    apart: list[Path] = []
     for member in sorted(folder for pattern in MEMBERS for folder in ROOT.glob(pattern) if (folder / "pyproject.toml").exists()):
         (apart if _has_types_of_its_own(member) else shared).append(member)
     checks["mypy"] = [sys.executable, "-m", "mypy", *(str(member / "src") for member in shared)]

@@ -57,7 +57,9 @@ def install(packages: list[str], *, reason: str) -> None:
     """Install `packages`, as root or through sudo, or say what to run."""
     names = " ".join(packages)
     if shutil.which("apt-get") is None:
-        raise PackagesMissing(f"{reason}: install {names} with this system's package manager (this is not Debian or Ubuntu), then try again.")
+        raise PackagesMissing(
+            f"{reason}: install {names} with this system's package manager (this is not Debian or Ubuntu), then try again."
+        )
     prefix: list[str] = []
     if os.geteuid() != 0:
         prefix = _sudo()

@@ -1,18 +1,19 @@
 """
-A pytest plugin for integration tests: each parallel process has a database, a virtual host and a Redis database of its own, clean at its start.
+A pytest plugin for integration tests: each parallel process has a database, a virtual host and a Redis database of its own.
 
-`./smsgw test integration` names it with `-p sms_stack.pytest_services` and gives the services' addresses. The environment is narrowed to this
-process's own before anything else is imported, because Django reads its settings once.
+`./smsgw test integration` names it with `-p sms_stack.pytest_services` and gives the services' addresses. The environment is narrowed
+to this process's own before anything else is imported, because Django reads its settings once.
 """
 
 import os
 from urllib.parse import urlsplit, urlunsplit
 
-import amqp
+import amqp  # type: ignore[import-untyped]
 import psycopg
 import pytest
 from psycopg import sql
 from redis import Redis
+
 from sms_contract import topology
 
 GIVEN = {name: os.environ.get(name, "") for name in ("DATABASE_URL", "RABBITMQ_URL", "REDIS_URL")}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ProtocolError, ServerProxy
 
-from supervisor.xmlrpc import Faults, SupervisorTransport
+from supervisor.xmlrpc import Faults, SupervisorTransport  # type: ignore[import-untyped]
 
 from sms_stack.configuration import render
 from sms_stack.errors import NotReady
@@ -27,12 +27,12 @@ INHERITED_PREFIXES = ("OTEL_",)
 
 def inherited(environment: Iterable[tuple[str, str]]) -> dict[str, str]:
     kept = {
-        name: value
-        for name, value in environment
-        if name in INHERITED or name in INHERITED_PROXIES or name.startswith(INHERITED_PREFIXES)
+        name: value for name, value in environment if name in INHERITED or name in INHERITED_PROXIES or name.startswith(INHERITED_PREFIXES)
     }
     path = kept.get("PATH", "").split(":")
-    kept["PATH"] = ":".join(dict.fromkeys([*path, "/usr/local/bin", "/usr/local/sbin", "/usr/bin", "/usr/sbin", "/bin", "/sbin"])).strip(":")
+    kept["PATH"] = ":".join(dict.fromkeys([*path, "/usr/local/bin", "/usr/local/sbin", "/usr/bin", "/usr/sbin", "/bin", "/sbin"])).strip(
+        ":"
+    )
     kept.setdefault("LANG", "C.UTF-8")
     return kept
 
@@ -79,7 +79,9 @@ class Supervisor:
         except (OSError, ProtocolError, Fault):
             return {}
         return {
-            each["name"]: Process(name=each["name"], state=each["statename"].lower(), pid=each["pid"] or None, said=each["spawnerr"] or each["description"])
+            each["name"]: Process(
+                name=each["name"], state=each["statename"].lower(), pid=each["pid"] or None, said=each["spawnerr"] or each["description"]
+            )
             for each in known
         }
 

@@ -15,8 +15,9 @@ from typing import NoReturn
 from xml.etree import ElementTree as ET
 
 from sms_stack import lifecycle
+from sms_stack.errors import StackError
 from sms_stack.home import ROOT, Home
-from sms_stack.instance import EXTERNAL
+from sms_stack.instance import EXTERNAL, Instance
 from sms_stack.progress import say
 
 DEFAULT = ("unit", "integration", "e2e", "repo")
@@ -67,7 +68,7 @@ class Run:
         report.unlink(missing_ok=True)
         try:
             code = runners.get(name, lambda: self._outside(name))()
-        except lifecycle.StackError as problem:
+        except StackError as problem:
             say(str(problem))
             code = 1
         return self._outcome(name, code, time.monotonic() - start)
@@ -104,7 +105,7 @@ class Run:
             return self._pytest(name, places, [], environment)
 
     @contextmanager
-    def _up(self, *, services_only: bool = False, simulator: bool = False) -> Iterator[lifecycle.Instance]:
+    def _up(self, *, services_only: bool = False, simulator: bool = False) -> Iterator[Instance]:
         # From nothing each time: what an earlier run left would route, count and be found.
         lifecycle.down(self.home)
         forget(self.home.data)

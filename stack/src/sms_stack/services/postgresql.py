@@ -91,7 +91,9 @@ class PrivatePostgresql:
         version = kept.read_text().strip() if kept.exists() else None
         found = binary(version)
         if found is None:
-            raise MissingProgram(f"PostgreSQL {version} is not installed, and {self.cluster} was made by it." if version else "PostgreSQL is not installed.")
+            raise MissingProgram(
+                f"PostgreSQL {version} is not installed, and {self.cluster} was made by it." if version else "PostgreSQL is not installed."
+            )
         return found
 
     def prepare(self) -> None:

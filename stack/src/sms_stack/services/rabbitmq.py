@@ -77,18 +77,20 @@ class PrivateRabbitmq:
         return self.home.data / "rabbitmq"
 
     def configuration(self) -> str:
-        return "\n".join([
-            "listeners.tcp.local = 127.0.0.1:" + str(self.port),
-            f"load_definitions = {self.home.run / 'rabbitmq-definitions.json'}",
-            "disk_free_limit.absolute = 200MB",
-            "heartbeat = 10",
-            # A quarter of the default: less memory, and less to read again after a kill.
-            "raft.wal_max_size_bytes = 134217728",
-            "log.console = true",
-            "log.console.level = info",
-            "log.file = false",
-            "",
-        ])
+        return "\n".join(
+            [
+                "listeners.tcp.local = 127.0.0.1:" + str(self.port),
+                f"load_definitions = {self.home.run / 'rabbitmq-definitions.json'}",
+                "disk_free_limit.absolute = 200MB",
+                "heartbeat = 10",
+                # A quarter of the default: less memory, and less to read again after a kill.
+                "raft.wal_max_size_bytes = 134217728",
+                "log.console = true",
+                "log.console.level = info",
+                "log.file = false",
+                "",
+            ]
+        )
 
     def prepare(self) -> None:
         for folder in (self.folder, self.folder / "plugins", self.folder / "generated", self.folder / "log"):

@@ -35,21 +35,23 @@ class PrivateRedis:
         return f"redis://:{self.credentials.redis}@127.0.0.1:{self.port}/0"
 
     def configuration(self) -> str:
-        return "\n".join([
-            "bind 127.0.0.1",
-            f"port {self.port}",
-            "protected-mode yes",
-            f"requirepass {self.credentials.redis}",
-            f'dir "{self.home.data / "redis"}"',
-            "daemonize no",
-            "appendonly yes",
-            "appendfsync everysec",
-            "maxmemory-policy noeviction",
-            'save ""',
-            "tcp-keepalive 60",
-            'logfile ""',
-            "",
-        ])
+        return "\n".join(
+            [
+                "bind 127.0.0.1",
+                f"port {self.port}",
+                "protected-mode yes",
+                f"requirepass {self.credentials.redis}",
+                f'dir "{self.home.data / "redis"}"',
+                "daemonize no",
+                "appendonly yes",
+                "appendfsync everysec",
+                "maxmemory-policy noeviction",
+                'save ""',
+                "tcp-keepalive 60",
+                'logfile ""',
+                "",
+            ]
+        )
 
     def prepare(self) -> None:
         (self.home.data / "redis").mkdir(parents=True, exist_ok=True)
