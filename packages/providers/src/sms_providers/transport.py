@@ -1,8 +1,8 @@
 """
 The one owner of sockets.
 
-It connects, writes once and reads one answer: no redirects, no resending, no cookies, no proxies from the environment. Its only
-judgement is whether anything can have been written: aiohttp raises `ClientConnectorError` and `ConnectionTimeoutError` before the first byte of a
+It connects, writes once and reads one answer: no redirects, no resending, no cookies, no proxies from the environment. It judges only
+whether anything can have been written. aiohttp raises `ClientConnectorError` and `ConnectionTimeoutError` before the first byte of a
 request; every other failure, a bare `TimeoutError` too, may have come after the vendor had read all of it.
 """
 

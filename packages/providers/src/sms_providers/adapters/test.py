@@ -51,7 +51,7 @@ class TestProvider(HttpProvider[TestConfig]):
         body = answer.json_object() or {}
         message_id, status = str(body["id"]), Status(str(body["status"]))
         code = None if status is Status.DELIVERED else "recipient.unreachable"
-        receipt = Receipt(status=status, message_id=message_id, code=code, provider_status=status)
+        receipt = Receipt(status=status, message_id=message_id, code=code, provider_status=status.value)
         return Accepted(message_id=message_id, provider_status="accepted", receipts=(receipt,))
 
 

@@ -1,0 +1,142 @@
+"""Posts the simulated vendor's status callbacks: signed, a bounded number at once, tried again while the receiver cannot take them."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Final, Protocol, Self
+
+import aiohttp
+import msgspec
+
+from sms_simulators.behaviour import Step
+
+#: Seconds between tries at one report, on a connect error, a 5xx or a 429.
+_PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=15)
+_CONCURRENCY: Final = 32
+
+
+class Reported(Protocol):
+    """A vendor's message, as far as its reports need it."""
+
+    status: str
+    callback_url: str | None
+
+    def become(self, step: Step) -> None:
+        """Take on a report's status."""
+        ...
+
+
+class Job(msgspec.Struct, kw_only=True, eq=False):
+    """The reports on one message, and how far they have come."""
+
+    message: Reported
+    steps: Sequence[Step]
+    compose: Callable[[Step], tuple[dict[str, str], dict[str, str]]]  #: a report's form and its headers
+    position: int = 0
+    tries: int = 0
+
+
+class Counts(msgspec.Struct):
+    """What became of the reports so far."""
+
+    posted: int = 0
+    failed: int = 0
+    pending: int = 0
+
+
+class Reporter:
+    """A queue and a few workers; enter it inside the loop that uses it."""
+
+    def __init__(self, *, concurrency: int = _CONCURRENCY, pauses: Sequence[float] = _PAUSES) -> None:
+        self.counts = Counts()
+        self._concurrency = concurrency
+        self._pauses = pauses
+        self._queue: asyncio.Queue[Job] = asyncio.Queue()
+        self._workers: list[asyncio.Task[None]] = []
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._concurrency),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=_TIMEOUT,
+            headers={"User-Agent": "TwilioProxy/1.1"},
+        )
+        self._workers = [asyncio.create_task(self._work()) for _ in range(self._concurrency)]
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for worker in self._workers:
+            worker.cancel()
+        for worker in self._workers:
+            with suppress(asyncio.CancelledError):
+                await worker
+        if self._session is not None:
+            await self._session.close()
+
+    def schedule(self, job: Job) -> None:
+        """Post a message's reports, each at its time."""
+        if not job.steps or job.message.callback_url is None:
+            self._settle(job)
+            return
+        self.counts.pending += len(job.steps)
+        self._later(job.steps[0].delay, job)
+
+    async def post_all(self, job: Job) -> None:
+        """Post them now, one after the other, without regard to their delays."""
+        self.counts.pending += len(job.steps)
+        while job.position < len(job.steps):
+            await self._post(job)
+            job.position += 1
+
+    def _settle(self, job: Job) -> None:
+        """Without a callback URL a message changes all the same."""
+        for step in job.steps:
+            job.message.become(step)
+
+    def _later(self, delay: float, job: Job) -> None:
+        if delay > 0:
+            asyncio.get_running_loop().call_later(delay, self._queue.put_nowait, job)
+        else:
+            self._queue.put_nowait(job)
+
+    async def _work(self) -> None:
+        while True:
+            job = await self._queue.get()
+            if job.message.status == "canceled":
+                self.counts.pending -= len(job.steps) - job.position
+                continue
+            if not await self._post(job):
+                self._later(self._pauses[job.tries], job)
+                job.tries += 1
+                continue
+            job.tries = 0
+            job.position += 1
+            if job.position < len(job.steps):
+                self._later(job.steps[job.position].delay, job)
+
+    async def _post(self, job: Job) -> bool:
+        """One try at one report; False: another is due."""
+        step, message = job.steps[job.position], job.message
+        message.become(step)
+        fields, headers = job.compose(step)
+        status = await self._deliver(message.callback_url or "", fields, headers)
+        if 200 <= status < 300:
+            self.counts.posted += 1
+        elif (status >= 500 or status == 429) and job.tries < len(self._pauses):
+            return False
+        else:
+            self.counts.failed += 1
+        self.counts.pending -= 1
+        return True
+
+    async def _deliver(self, url: str, fields: dict[str, str], headers: dict[str, str]) -> int:
+        if self._session is None:
+            raise RuntimeError("the reporter is not open")
+        try:
+            async with self._session.post(url, data=fields, headers=headers, allow_redirects=False) as response:
+                return response.status
+        except (aiohttp.ClientError, TimeoutError):
+            return 503

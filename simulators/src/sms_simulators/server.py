@@ -1,0 +1,65 @@
+"""One process with any number of accounts of the simulated vendors, the control API, and the reporter that posts their callbacks."""
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from sms_simulators import control
+from sms_simulators.accounts import Accounts, accounts_file
+from sms_simulators.ledger import Ledger
+from sms_simulators.reports import Reporter
+from sms_simulators.twilio import api as twilio
+
+
+class Simulator:
+    """Serves while it is entered; `url` says where."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Path,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        open_: bool = False,
+        fsync: bool = False,
+        allow_remote: bool = False,
+    ) -> None:
+        self._path = ledger
+        self._host = host
+        self._port = port
+        self._open = open_
+        self._fsync = fsync
+        self._allow_remote = allow_remote
+        self._stack = AsyncExitStack()
+        self.url = ""
+
+    async def __aenter__(self) -> Self:
+        ledger = self._stack.enter_context(Ledger(self._path, fsync=self._fsync))
+        reporter = await self._stack.enter_async_context(Reporter())
+        accounts = Accounts(accounts_file(self._path), open_=self._open)
+        self._twilio = twilio.TwilioApi(accounts=accounts, ledger=ledger, reporter=reporter, allow_remote=self._allow_remote)
+        self._control = control.ControlApi(accounts=accounts, ledger=ledger, reporter=reporter)
+        runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=1.0)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, self._host, self._port, backlog=1024)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        self.url = f"http://{host}:{port}"
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._stack.aclose()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        # By hand, not by an application's router: it costs less, and this process shares its machine with what is being measured.
+        if request.path.startswith(twilio.PREFIX):
+            return await self._twilio.handle(request)
+        if request.path.startswith(control.PREFIX):
+            return await self._control.handle(request)
+        if request.path == "/healthz":
+            return web.json_response({"status": "ok"})
+        return web.json_response({"error": "no such path"}, status=404)
