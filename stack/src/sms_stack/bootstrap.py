@@ -18,6 +18,7 @@ from sms_stack.packages import PackagesMissing, install, quoted, say
 
 PYTHONS = ("3.14", "3.13", "3.12")  #: newest first; what is newer than these has no wheels yet
 OLDEST_UV = (0, 9)
+AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 class CannotPrepare(Exception):  # noqa: N818 -- what is the case
@@ -31,6 +32,16 @@ def answer(command: list[str]) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return run.stdout.strip() if run.returncode == 0 else None
+
+
+def downloading() -> dict[str, str]:
+    """Both uv and pip bring authorities of their own; this system's are right also behind a proxy that signs for itself."""
+    environment = dict(os.environ)
+    environment.pop("VIRTUAL_ENV", None)
+    if AUTHORITIES.exists() and "SSL_CERT_DIR" not in environment:
+        environment.setdefault("SSL_CERT_FILE", str(AUTHORITIES))
+        environment.setdefault("PIP_CERT", environment["SSL_CERT_FILE"])
+    return environment
 
 
 def find_uv(tools: Path) -> str | None:
@@ -61,7 +72,7 @@ def install_uv(tools: Path) -> str:
     for attempt in (1, 2):
         for way in ways:
             for command in way:
-                run = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+                run = subprocess.run(command, env=downloading(), capture_output=True, text=True, check=False)  # noqa: S603
                 if run.returncode != 0:
                     said = f"{quoted(command)}: {(run.stderr or run.stdout).strip()[-400:]}"
                     break
@@ -100,7 +111,7 @@ def find_python(root: Path) -> str | None:
 
 def install_python(uv: str, tools: Path) -> str:
     say(f"No Python {PYTHONS[-1]} or newer answers here; uv installs {PYTHONS[1]} under var/tools.")
-    environment = {**os.environ, "UV_PYTHON_INSTALL_DIR": str(tools / "python"), "UV_PYTHON_PREFERENCE": "only-managed"}
+    environment = {**downloading(), "UV_PYTHON_INSTALL_DIR": str(tools / "python"), "UV_PYTHON_PREFERENCE": "only-managed"}
     for name in ("UV_PYTHON", "UV_PYTHON_DOWNLOADS"):
         environment.pop(name, None)
     run = subprocess.run([uv, "python", "install", "--no-bin", PYTHONS[1]], env=environment, stdout=sys.stderr, check=False)  # noqa: S603
@@ -112,8 +123,7 @@ def install_python(uv: str, tools: Path) -> str:
 
 def sync(root: Path, uv: str, python: str) -> None:
     say(f"Preparing the locked environment in .venv ({python}).")
-    environment = {**os.environ, "UV_PYTHON": python, "UV_PYTHON_DOWNLOADS": "never", "UV_PROJECT_ENVIRONMENT": str(root / ".venv")}
-    environment.pop("VIRTUAL_ENV", None)
+    environment = {**downloading(), "UV_PYTHON": python, "UV_PYTHON_DOWNLOADS": "never", "UV_PROJECT_ENVIRONMENT": str(root / ".venv")}
     # Compiled once here, or every process would do it at every start where Python may not write its caches.
     command = [uv, "sync", "--locked", "--compile-bytecode", *([] if sys.stderr.isatty() else ["--quiet"])]
     run = subprocess.run(command, cwd=root, env=environment, stdout=sys.stderr, check=False)  # noqa: S603

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from sms_stack.credentials import Credentials
 from sms_stack.errors import BadInstance, MissingProgram, StackError
-from sms_stack.home import Home
+from sms_stack.home import Home, write_private
 from sms_stack.programs import Program
 
 NAME = "postgresql"
@@ -41,6 +41,20 @@ SETTINGS = {
     "log_line_prefix": "%m [%p] %q%u@%d ",
 }
 
+#: As the server's user; into another folder first, because an interrupted initdb leaves half a cluster.
+#: A cluster that nobody here knows of (its secrets are gone with SMSGW_HOME) is set aside, not removed.
+INITIALISE = """
+set -eu
+umask 077
+rm -rf "$1.new" "$1.password"
+trap 'rm -f "$1.password"' EXIT
+cat > "$1.password"
+"$0" --pgdata="$1.new" --username=postgres --pwfile="$1.password" --auth-host=scram-sha-256 --auth-local=reject \\
+    --encoding=UTF8 --locale=C.UTF-8 --no-instructions
+if [ -e "$1" ]; then mv "$1" "$1.unknown-$(date +%s)"; fi
+mv "$1.new" "$1"
+"""
+
 
 def folders() -> list[Path]:
     """Where servers of this machine may lie, newest first."""
@@ -52,14 +66,16 @@ def folders() -> list[Path]:
 def binary(version: str | None = None) -> Path | None:
     """The folder of a server that can also make a cluster, of a major `version` if the data already has one."""
     for folder in folders():
-        if os.access(folder / "postgres", os.X_OK) and os.access(folder / "initdb", os.X_OK):
-            if version is None:
-                return folder
-            told = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
-            found = re.search(r"(\d+)", told)
-            if found and found[1] == version:
-                return folder
+        complete = os.access(folder / "postgres", os.X_OK) and os.access(folder / "initdb", os.X_OK)
+        if complete and version in {None, _major(folder)}:
+            return folder
     return None
+
+
+def _major(folder: Path) -> str:
+    told = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
+    found = re.search(r"\d+", told)
+    return found[0] if found else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,21 +100,26 @@ class PrivatePostgresql:
 
     @property
     def cluster(self) -> Path:
-        return self.folder / "cluster"
+        """Resolved: where the folder is a link out of a closed checkout, the server cannot follow it."""
+        return self.folder.resolve() / "cluster"
+
+    @property
+    def version_file(self) -> Path:
+        """Beside the data, which may be closed to us: that there is a cluster, and of which major version."""
+        return self.home.data / "postgresql.version"
 
     def binaries(self) -> Path:
-        kept = self.cluster / "PG_VERSION"
-        version = kept.read_text().strip() if kept.exists() else None
+        version = self.version_file.read_text().strip() if self.version_file.exists() else None
         found = binary(version)
+        if found is None and version:
+            raise MissingProgram(f"{self.cluster} was made by PostgreSQL {version}, which is not installed (any more).")
         if found is None:
-            raise MissingProgram(
-                f"PostgreSQL {version} is not installed, and {self.cluster} was made by it." if version else "PostgreSQL is not installed."
-            )
+            raise MissingProgram("PostgreSQL is not installed.")
         return found
 
     def prepare(self) -> None:
         """Make the cluster, if there is none, in a place where its user can reach it."""
-        if (self.cluster / "PG_VERSION").exists():
+        if self.version_file.exists():
             self._forget_stale_pid()
             return
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -107,24 +128,23 @@ class PrivatePostgresql:
             os.chown(self.folder, account.pw_uid, account.pw_gid)
             if self._privileges() is None:
                 self._move_out(account)
-        # Into another folder first: an interrupted initdb leaves half a cluster.
-        fresh = self.folder / "cluster.new"
-        shutil.rmtree(fresh, ignore_errors=True)
-        password = self.folder / "superuser-password"
-        with os.fdopen(os.open(password, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(self.credentials.postgresql_superuser)
-        if account:
-            os.chown(password, account.pw_uid, account.pw_gid)
+        binaries = self.binaries()
         command = [
-            *("setpriv", *self.privileges(), "--pdeathsig=KILL", "--", str(self.binaries() / "initdb"), f"--pgdata={fresh}"),
-            *("--username=postgres", f"--pwfile={password}", "--auth-host=scram-sha-256", "--auth-local=reject"),
-            *("--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"),
+            "setpriv",
+            *self.privileges(),
+            "--pdeathsig=KILL",
+            "--",
+            "sh",
+            "-c",
+            INITIALISE,
+            str(binaries / "initdb"),
+            str(self.cluster),
         ]
-        run = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False)  # noqa: S603
-        password.unlink()
+        password = self.credentials.postgresql_superuser
+        run = subprocess.run(command, cwd="/", input=password, capture_output=True, text=True, check=False)  # noqa: S603
         if run.returncode != 0:
             raise StackError(f"PostgreSQL's initdb failed: {(run.stderr or run.stdout).strip()[-600:]}")
-        fresh.rename(self.cluster)
+        write_private(self.version_file, _major(binaries) + "\n")
 
     def programs(self) -> list[Program]:
         settings = [word for name, value in {"port": str(self.port), **SETTINGS}.items() for word in ("-c", f"{name}={value}")]
@@ -155,7 +175,8 @@ class PrivatePostgresql:
         # A checkout under a 0700 parent: the user postgres passes it by one capability, and no parent is opened to others.
         passing = (*plain, "--inh-caps=+dac_override", "--ambient-caps=+dac_override")
         for options in (plain, passing):
-            probe = ["setpriv", *options, "--", "test", "-w", f"{self.folder}/."]
+            # By trying: access(2), which test -w asks, ignores the capability.
+            probe = ["setpriv", *options, "--", "sh", "-c", 'd=$(mktemp -d "$0/probe.XXXXXX") && rmdir "$d"', str(self.folder.resolve())]
             if subprocess.run(probe, cwd="/", capture_output=True, check=False).returncode == 0:  # noqa: S603
                 return options
         return None
@@ -175,10 +196,8 @@ class PrivatePostgresql:
         try:
             pid = int(file.read_text().split("\n", 1)[0])
             command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        except FileNotFoundError:
-            return  # no file, or no such process: PostgreSQL deals with that itself
-        except (ValueError, ProcessLookupError):
-            return
+        except (OSError, ValueError):
+            return  # no file, no such process, or not for us to read: PostgreSQL deals with that itself
         if os.fsencode(self.cluster) not in command:
             file.unlink(missing_ok=True)
 
