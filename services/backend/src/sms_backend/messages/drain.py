@@ -1,4 +1,4 @@
-"""Have the intakes stored everything that was queued before a moment? Asked before Redis's counters are set from PostgreSQL."""
+"""Have the intakes stored everything that was published before a moment? Asked before Redis's counters are set from PostgreSQL."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -8,28 +8,37 @@ from django.utils import timezone
 
 from sms_backend.messages.models import IntakeInstance
 
-#: An intake that has been silent this long has lost its channel: RabbitMQ (heartbeat 10 s) has queued again what it held.
+#: An intake gives its channels up when it could not commit for less than this; silent for longer, it holds nothing any more.
 SILENT = timedelta(seconds=60)
 
 
-def beat(instance: UUID, holds_since: datetime | None) -> None:
-    """An intake says that it lives, and since when it holds the oldest message it has not committed."""
-    IntakeInstance.objects.update_or_create(id=instance, defaults={"heartbeat_at": timezone.now(), "holds_since": holds_since})
+def beat(instance: UUID, *, holds_since: datetime | None, empty: bool) -> None:
+    """An intake says that it lives, since when it holds the oldest message not committed, and whether all queues were empty just now."""
+    now = timezone.now()
+    seen = {"empty_at": now} if empty else {}
+    IntakeInstance.objects.update_or_create(id=instance, defaults={"heartbeat_at": now, "holds_since": holds_since, **seen})
 
 
 def leave(instance: UUID) -> None:
-    """An intake stops, holding nothing: its channels are closed."""
+    """An intake stops: its channels are closed, what it held is queued again."""
     IntakeInstance.objects.filter(id=instance).delete()
+    IntakeInstance.objects.update(empty_at=None)
 
 
 def intake_drained(since: datetime) -> bool:
     """
-    Whether no living intake holds what it was given before `since`, each having said so after it.
+    Whether everything that was published before `since` is stored.
 
-    The caller has seen the queues empty at `since`. False while an intake is silent but not yet given up, and while none lives.
+    The queues were seen empty at a moment after it, and since that moment each intake has said that it holds nothing from before. An intake
+    that vanished makes earlier looks worthless: what it held is queued again.
     """
-    now = timezone.now()
-    IntakeInstance.objects.filter(heartbeat_at__lt=now - SILENT).delete()
-    instances = IntakeInstance.objects.all()
-    behind = Q(heartbeat_at__lte=since) | Q(holds_since__lte=since)
-    return instances.exists() and not instances.filter(behind).exists()
+    gone, _ = IntakeInstance.objects.filter(heartbeat_at__lt=timezone.now() - SILENT).delete()
+    if gone:
+        IntakeInstance.objects.update(empty_at=None)
+        return False
+    looks = IntakeInstance.objects.filter(empty_at__gte=since).order_by("empty_at").values_list("empty_at", flat=True)
+    empty_at = looks.first()
+    if empty_at is None:
+        return False
+    behind = Q(heartbeat_at__lt=empty_at) | Q(holds_since__lte=empty_at)
+    return not IntakeInstance.objects.filter(behind).exists()

@@ -5,14 +5,19 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from psycopg.rows import namedtuple_row
 
 
 @contextmanager
 def hot_cursor() -> Iterator[psycopg.Cursor[Any]]:
     """A transaction and a psycopg cursor in it, whose rows are named tuples. Commits on leaving, rolls back on an error."""
-    with transaction.atomic():
-        connection.ensure_connection()
-        with psycopg.Cursor(connection.connection, row_factory=namedtuple_row) as cursor:
-            yield cursor
+    try:
+        with transaction.atomic():
+            connection.ensure_connection()
+            with psycopg.Cursor(connection.connection, row_factory=namedtuple_row) as cursor:
+                yield cursor
+    except (psycopg.OperationalError, psycopg.InterfaceError, OperationalError, InterfaceError):
+        # It may be broken, and Django has not seen it: back to the pool, which looks before it lends it again.
+        connection.close()
+        raise

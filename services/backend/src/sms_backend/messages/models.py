@@ -1,8 +1,8 @@
 """
 Messages and what happened to them.
 
-`messages`, `attempts` and `receipts` are partitioned by range of the message's UUIDv7, that is by time; the tables are made by SQL (`schema.py`),
-the models describe them to Django. The hot statements stand beside this file, as SQL; nothing here is written through `save`.
+`messages`, `attempts`, `receipts` and `callbacks` are partitioned by range of a UUIDv7, that is by time (`schema.py`). The hot statements
+stand beside this file, as SQL; nothing hot is written through `save`.
 """
 
 from django.contrib.postgres.fields import ArrayField
@@ -42,6 +42,7 @@ class Message(models.Model):
     attempts = models.SmallIntegerField(default=0, help_text="How many were started; the last one's number.")
     round = models.SmallIntegerField(default=0, help_text="How many times every eligible provider has been tried.")
     tried = ArrayField(models.TextField(), default=list, help_text="Providers tried in this round.")
+    unsuitable = ArrayField(models.TextField(), default=list, help_text="Providers that will not take it: sender, destination or route.")
     resends = models.SmallIntegerField(default=0, help_text="Sends after an outcome that nobody could find out.")
     next_attempt_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True, help_text="While `sending`: when to look into a worker that fell silent.")
@@ -208,7 +209,8 @@ class ProjectionDue(models.Model):
     """
     Messages whose changes Redis may not have seen yet; written with the changes, deleted once Redis has them.
 
-    A row a batch, not a message, so it costs next to nothing. `until_version` spares those that have moved on: their later change has a row of its own.
+    A row a batch, not a message, so it costs next to nothing. `until_version` spares those that have moved on: their later change has a
+    row of its own.
     """
 
     due_at = models.DateTimeField(db_index=True)
@@ -249,6 +251,7 @@ class IntakeInstance(models.Model):
     id = models.UUIDField(primary_key=True)
     heartbeat_at = models.DateTimeField()
     holds_since = models.DateTimeField(null=True)
+    empty_at = models.DateTimeField(null=True, help_text="When it last saw all its queues empty.")
 
     class Meta:
         db_table = "intake_instances"

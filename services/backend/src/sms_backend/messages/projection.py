@@ -23,7 +23,10 @@ _encode = msgspec.json.Encoder().encode
 _REFUND_FLAG_TTL = keyspace.QUOTA_TTL
 _DUE = "SELECT id, message_ids, until_version FROM projection_due WHERE due_at <= now() ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED"
 _ROWS = f"SELECT {COLUMNS} FROM messages WHERE id = ANY(%s::uuid[]) AND id BETWEEN %s AND %s AND version <= %s"  # noqa: S608 - constants
-_ALIASES = "SELECT alias, message_id, client_id, charged_day, charged_segments FROM aliases WHERE message_id = ANY(%s::uuid[]) OR alias = ANY(%s::uuid[])"
+_ALIASES = (
+    "SELECT alias, message_id, client_id, charged_day, charged_segments FROM aliases "
+    "WHERE message_id = ANY(%s::uuid[]) OR alias = ANY(%s::uuid[])"
+)
 _ANY_VERSION = 2**31 - 1
 
 

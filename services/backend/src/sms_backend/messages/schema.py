@@ -1,8 +1,9 @@
 """
 The partitioned tables, as SQL: Django cannot make them.
 
-Partitions are weeks of UUIDv7 time, named `messages_2026w48`; a default partition takes strays. Attempts carry the message id without a foreign
-key and are partitioned alike, receipts and callbacks by their own ids, so that a week goes by dropping tables. Source: https://www.postgresql.org/docs/15/ddl-partitioning.html
+Partitions are weeks of UUIDv7 time, named `messages_2026w48`; a default partition takes strays. Attempts carry the message id without a
+foreign key and are partitioned alike, receipts and callbacks by their own ids, so that a week goes by dropping tables.
+Source: https://www.postgresql.org/docs/15/ddl-partitioning.html
 """
 
 from datetime import UTC, datetime, timedelta

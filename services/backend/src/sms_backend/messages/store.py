@@ -21,19 +21,21 @@ INSERT INTO messages (
     id, client_id, mode, lane, recipient, sender, text, wire_text, encoding, segments, characters, max_segments, providers, reference,
     callback_url, metadata, on_unknown, batch_id, batch_index, key_id, traceparent, status, version, next_attempt_at, error_code,
     charged_day, charged_segments, refunded_at, send_at, expires_at, created_at, stored_at, updated_at,
-    attempts, round, tried, resends
+    attempts, round, tried, unsuitable, resends
 )
 SELECT
     t.id, client, mode, lane, recipient, sender, text, wire_text, encoding, segments, characters, max_segments,
-    coalesce(string_to_array(providers, ','), '{}'), reference, callback_url, metadata, on_unknown, batch_id, batch_index, key_id, traceparent,
+    coalesce(string_to_array(providers, ','), '{}'), reference, callback_url, metadata, on_unknown, batch_id, batch_index, key_id,
+    traceparent,
     CASE WHEN error IS NOT NULL THEN 'rejected' WHEN send_at > extract(epoch FROM now()) * 1000 THEN 'scheduled' ELSE 'queued' END,
     1,
     CASE WHEN error IS NULL THEN greatest(now(), to_timestamp(send_at / 1000.0)) END,
     error, charged_day, charged_segments, CASE WHEN error IS NOT NULL AND charged_day IS NOT NULL THEN now() END,
     to_timestamp(send_at / 1000.0), to_timestamp(expires_at / 1000.0), to_timestamp(created_at / 1000.0), now(), now(),
-    0, 0, '{}', 0
+    0, 0, '{}', '{}', 0
 FROM unnest(
-    %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::int[], %s::int[],
+    %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+    %s::int[], %s::int[], %s::int[],
     %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::text[], %s::uuid[], %s::int[], %s::text[], %s::text[],
     %s::text[], %s::date[], %s::int[], %s::bigint[], %s::bigint[], %s::bigint[]
 ) AS t (
@@ -50,7 +52,8 @@ RETURNING id, client_id, charged_day, charged_segments, status
 _TAKE_KEYS = """
 INSERT INTO idempotency_keys AS k (client_id, digest, item, message_id, fingerprint, reserved_at)
 SELECT client, digest, item, message_id, fingerprint, to_timestamp(reserved_at / 1000.0)
-FROM unnest(%s::text[], %s::text[], %s::int[], %s::uuid[], %s::text[], %s::bigint[]) AS t (client, digest, item, message_id, fingerprint, reserved_at)
+FROM unnest(%s::text[], %s::text[], %s::int[], %s::uuid[], %s::text[], %s::bigint[])
+    AS t (client, digest, item, message_id, fingerprint, reserved_at)
 ORDER BY client, digest, item
 ON CONFLICT (client_id, digest, item) DO UPDATE SET
     message_id = CASE WHEN k.reserved_at < excluded.reserved_at - %s THEN excluded.message_id ELSE k.message_id END,

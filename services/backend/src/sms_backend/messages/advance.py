@@ -1,0 +1,143 @@
+"""Applying reports: under the row lock of their messages, each once, whatever their order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from sms_backend.messages.outcome import ACCEPTED, STARTED, UNKNOWN, later, summed_up
+from sms_backend.messages.view import COLUMNS
+from sms_contract.status import Status
+
+_LOCK = f"SELECT {COLUMNS} FROM messages WHERE id = ANY(%s::uuid[]) AND id BETWEEN %s AND %s ORDER BY id FOR UPDATE"  # noqa: S608
+_ATTEMPTS = """
+SELECT message_id, number, provider, outcome, report, provider_message_id FROM attempts
+WHERE message_id = ANY(%s::uuid[]) AND message_id BETWEEN %s AND %s ORDER BY message_id, number
+"""
+_REPORT = """
+UPDATE attempts a SET outcome = x.outcome, report = x.report, provider_message_id = coalesce(a.provider_message_id, x.provider_message_id),
+    error_code = coalesce(x.error_code, a.error_code), error_provider_code = coalesce(x.provider_code, a.error_provider_code),
+    finished_at = coalesce(a.finished_at, now()), reported_at = now()
+FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+    AS x (id, number, outcome, report, provider_message_id, error_code, provider_code)
+WHERE a.message_id = x.id AND a.number = x.number AND a.message_id BETWEEN %s AND %s
+"""
+_RETURNED = ", ".join(f"m.{column}" for column in COLUMNS.split(", "))
+_ADVANCE = f"""
+UPDATE messages m SET
+    status = x.status, version = m.version + 1, updated_at = now(), lease_until = NULL, unknown_until = NULL, next_attempt_at = NULL,
+    provider = x.provider, provider_message_id = coalesce(x.provider_message_id, m.provider_message_id),
+    error_code = x.error_code, error_detail = NULL, error_provider_code = x.provider_code,
+    sent_at = coalesce(m.sent_at, now()), delivered_at = CASE WHEN x.status = 'delivered' THEN coalesce(x.occurred_at, now()) END
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
+    AS x (id, status, provider, provider_message_id, error_code, provider_code, occurred_at)
+WHERE m.id = x.id AND m.id BETWEEN %s AND %s
+RETURNING {_RETURNED}, now() AS settled_at
+"""  # noqa: S608 - constants
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """What a provider says of one attempt, in our words."""
+
+    message_id: UUID
+    number: int
+    provider: str
+    status: Status  #: `sent`, `delivered`, `undelivered` or `expired`
+    provider_message_id: str | None = None
+    error_code: str | None = None
+    provider_code: str | None = None
+    occurred_at: datetime | None = None
+
+
+@dataclass(kw_only=True, slots=True)
+class _Attempt:
+    message_id: UUID
+    number: int
+    provider: str
+    outcome: str
+    report: str | None
+    provider_message_id: str | None
+    told: Report | None = field(default=None)
+
+
+def advance(cursor: psycopg.Cursor[Any], reports: Sequence[Report]) -> list[Any]:
+    """
+    Apply reports to their attempts and move their messages on; returns the rows (`view.COLUMNS`) that changed. May be run again.
+
+    A report about an attempt of another provider moves nothing.
+    """
+    if not reports:
+        return []
+    ids = sorted({report.message_id for report in reports})
+    bounds = (ids[0], ids[-1])
+    messages = {row.id: row for row in cursor.execute(_LOCK, (ids, *bounds)).fetchall()}
+    attempts: dict[UUID, list[_Attempt]] = {}
+    for row in cursor.execute(_ATTEMPTS, (ids, *bounds)).fetchall():
+        attempts.setdefault(row.message_id, []).append(_Attempt(**row._asdict()))
+    for report in reports:
+        for attempt in attempts.get(report.message_id, ()):
+            if attempt.number == report.number and attempt.provider == report.provider:
+                _hear(attempt, report)
+    told = [attempt for group in attempts.values() for attempt in group if attempt.told is not None]
+    _write_attempts(cursor, told, bounds)
+    return _write_messages(cursor, messages, attempts, bounds)
+
+
+def _hear(attempt: _Attempt, report: Report) -> None:
+    if not later(attempt.report, report.status):
+        return
+    attempt.report = report.status
+    attempt.told = report
+    attempt.provider_message_id = attempt.provider_message_id or report.provider_message_id
+    if attempt.outcome in {STARTED, UNKNOWN}:
+        # Nobody reports what he has not taken.
+        attempt.outcome = ACCEPTED
+
+
+def _write_attempts(cursor: psycopg.Cursor[Any], told: list[_Attempt], bounds: tuple[UUID, UUID]) -> None:
+    if told:
+        cursor.execute(
+            _REPORT,
+            (
+                [a.message_id for a in told],
+                [a.number for a in told],
+                [a.outcome for a in told],
+                [a.report for a in told],
+                [a.provider_message_id for a in told],
+                [a.told.error_code if a.told else None for a in told],
+                [a.told.provider_code if a.told else None for a in told],
+                *bounds,
+            ),
+        )
+
+
+def _write_messages(
+    cursor: psycopg.Cursor[Any], messages: dict[UUID, Any], attempts: dict[UUID, list[_Attempt]], bounds: tuple[UUID, UUID]
+) -> list[Any]:
+    changes: list[tuple[UUID, Status, _Attempt]] = []
+    for message_id, message in messages.items():
+        heard = [attempt for attempt in attempts.get(message_id, ()) if attempt.told is not None]
+        status = summed_up(Status(message.status), attempts.get(message_id, ())) if heard else None
+        if status is not None and status != message.status:
+            speaker = next((a for a in heard if a.report == status), heard[-1])
+            changes.append((message_id, status, speaker))
+    if not changes:
+        return []
+    spoken = [speaker.told for _, _, speaker in changes]
+    return cursor.execute(
+        _ADVANCE,
+        (
+            [message_id for message_id, _, _ in changes],
+            [status for _, status, _ in changes],
+            [speaker.provider for _, _, speaker in changes],
+            [speaker.provider_message_id for _, _, speaker in changes],
+            [r.error_code if r and r.status is not Status.DELIVERED else None for r in spoken],
+            [r.provider_code if r and r.status is not Status.DELIVERED else None for r in spoken],
+            [r.occurred_at if r else None for r in spoken],
+            *bounds,
+        ),
+    ).fetchall()

@@ -1,0 +1,111 @@
+"""
+Claiming due messages: one claim, one attempt.
+
+Each client in turn gets its share of a claim, found by skipping from client to client along `messages_due`, never by a window over the
+backlog.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import psycopg
+
+from sms_contract.ids import floor
+
+#: Whom a claim looks at: no message waits longer than its latest `send_at` (30 days) and validity (3 days).
+_HORIZON_MS = 34 * 24 * 3600 * 1000
+
+_DUE = """
+WITH RECURSIVE clients AS (
+    (SELECT client_id FROM messages
+     WHERE lane = %(lane)s AND status IN ('queued', 'scheduled') AND id >= %(floor)s
+     ORDER BY client_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT m.client_id FROM messages m
+            WHERE m.lane = %(lane)s AND m.status IN ('queued', 'scheduled') AND m.id >= %(floor)s AND m.client_id > c.client_id
+            ORDER BY m.client_id LIMIT 1)
+    FROM clients c WHERE c.client_id IS NOT NULL
+), due AS (
+    SELECT c.client_id FROM clients c
+    WHERE c.client_id IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM accounts_client a WHERE a.id = c.client_id AND a.suspended)
+      AND EXISTS (
+        SELECT 1 FROM messages m
+        WHERE m.lane = %(lane)s AND m.client_id = c.client_id AND m.status IN ('queued', 'scheduled')
+          AND m.next_attempt_at <= now() AND m.id >= %(floor)s
+      )
+), share AS (SELECT greatest(5, ceil(%(limit)s::numeric / greatest(1, count(*))))::int AS most FROM due)
+SELECT picked.* FROM due, LATERAL (
+    SELECT id, client_id, mode, lane, recipient, sender, text, wire_text, encoding, segments, providers, attempts, round, tried, unsuitable,
+           resends, on_unknown, expires_at
+    FROM messages m
+    WHERE m.lane = %(lane)s AND m.client_id = due.client_id AND m.status IN ('queued', 'scheduled')
+      AND m.next_attempt_at <= now() AND m.expires_at > now() AND m.id >= %(floor)s
+    ORDER BY m.next_attempt_at
+    LIMIT (SELECT most FROM share)
+    FOR UPDATE SKIP LOCKED
+) picked
+LIMIT %(limit)s
+"""
+
+_MARK = """
+UPDATE messages m SET status = 'sending', version = m.version + 1, attempts = m.attempts + 1, provider = x.provider,
+    lease_until = now() + make_interval(secs => %s), unknown_until = NULL, updated_at = now()
+FROM unnest(%s::uuid[], %s::text[]) AS x (id, provider)
+WHERE m.id = x.id AND m.id BETWEEN %s AND %s
+"""
+
+_START = """
+INSERT INTO attempts (message_id, number, provider, outcome, decision, lookups_missed, started_at)
+SELECT message_id, number, provider, 'started', decision, 0, now()
+FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::jsonb[]) AS x (message_id, number, provider, decision)
+"""
+
+_POSTPONE = """
+UPDATE messages m SET next_attempt_at = now() + make_interval(secs => x.seconds), status = 'queued', version = m.version + 1,
+    updated_at = now()
+FROM unnest(%s::uuid[], %s::float8[]) AS x (id, seconds)
+WHERE m.id = x.id AND m.id BETWEEN %s AND %s
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """An attempt that is about to be made."""
+
+    message: Any  #: a row of `due`
+    provider: str
+    decision: dict[str, Any]
+
+    @property
+    def number(self) -> int:
+        """Of this attempt, from 1."""
+        number: int = self.message.attempts + 1
+        return number
+
+
+def due(cursor: psycopg.Cursor[Any], *, lane: str, limit: int, now_ms: int) -> list[Any]:
+    """Lock up to `limit` due messages of a lane, from each client its share; rows that others hold are skipped."""
+    parameters = {"lane": lane, "limit": limit, "floor": floor(now_ms - _HORIZON_MS)}
+    return cursor.execute(_DUE, parameters).fetchall()
+
+
+def start(cursor: psycopg.Cursor[Any], starts: Sequence[Start], *, lease: float) -> None:
+    """Mark locked messages as `sending` for `lease` seconds, and write the evidence before anything is sent."""
+    if not starts:
+        return
+    ids = [s.message.id for s in starts]
+    providers = [s.provider for s in starts]
+    cursor.execute(_MARK, (lease, ids, providers, min(ids), max(ids)))
+    decisions = [msgspec.json.encode(s.decision).decode() for s in starts]
+    cursor.execute(_START, (ids, [s.number for s in starts], providers, decisions))
+
+
+def postpone(cursor: psycopg.Cursor[Any], waits: Sequence[tuple[Any, float]]) -> None:
+    """Locked messages that nobody can take now: look again after so many seconds. No attempt is counted."""
+    if not waits:
+        return
+    ids = [message.id for message, _ in waits]
+    cursor.execute(_POSTPONE, (ids, [seconds for _, seconds in waits], min(ids), max(ids)))

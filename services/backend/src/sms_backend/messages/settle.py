@@ -1,0 +1,116 @@
+"""Settling attempts, in bulk and conditionally: what comes late changes nothing that has moved on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from sms_backend.messages.store import charge
+from sms_backend.messages.view import COLUMNS
+from sms_contract.status import Status
+
+_RETURNED = ", ".join(f"m.{column}" for column in COLUMNS.split(", "))
+
+_FINISH = """
+UPDATE attempts a SET outcome = x.outcome, provider_message_id = coalesce(x.provider_message_id, a.provider_message_id),
+    error_code = x.error_code, error_detail = x.error_detail, error_provider_code = x.provider_code, finished_at = now()
+FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+    AS x (id, number, outcome, provider_message_id, error_code, error_detail, provider_code)
+WHERE a.message_id = x.id AND a.number = x.number AND a.outcome IN ('started', 'unknown') AND a.message_id BETWEEN %s AND %s
+"""
+
+_SETTLE = f"""
+UPDATE messages m SET
+    status = x.status, version = m.version + 1, updated_at = now(), lease_until = NULL,
+    provider = x.provider, provider_message_id = x.provider_message_id,
+    error_code = x.error_code, error_detail = x.error_detail, error_provider_code = x.provider_code,
+    next_attempt_at = now() + make_interval(secs => x.next_after), unknown_until = now() + make_interval(secs => x.unknown_for),
+    round = x.round, tried = coalesce(string_to_array(x.tried, ','), '{{}}'),
+    unsuitable = coalesce(string_to_array(x.unsuitable, ','), '{{}}'),
+    sent_at = CASE WHEN x.status = 'sent' THEN now() ELSE m.sent_at END,
+    refunded_at = CASE WHEN x.refund AND m.charged_day IS NOT NULL THEN coalesce(m.refunded_at, now()) ELSE m.refunded_at END
+FROM unnest(
+    %s::uuid[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+    %s::float8[], %s::float8[], %s::int[], %s::text[], %s::text[], %s::bool[]
+) AS x (
+    id, number, status, provider, provider_message_id, error_code, error_detail, provider_code,
+    next_after, unknown_for, round, tried, unsuitable, refund
+)
+WHERE m.id = x.id AND m.id BETWEEN %s AND %s AND m.attempts = x.number AND m.status = 'sending'
+RETURNING {_RETURNED}, now() AS settled_at
+"""  # noqa: S608 - constants
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settlement:
+    """What an attempt was, and what the message becomes by it. Durations are seconds from now."""
+
+    message_id: UUID
+    number: int
+    outcome: str
+    status: Status
+    round: int
+    tried: Sequence[str]
+    unsuitable: Sequence[str]
+    provider: str | None = None  #: shown with the message: who has it
+    provider_message_id: str | None = None
+    error_code: str | None = None  #: of the attempt
+    error_detail: str | None = None
+    error_provider_code: str | None = None
+    next_after: float | None = None  #: when it may be claimed again
+    unknown_for: float | None = None  #: how long the outcome may be found out before the policy decides
+    refund: bool = False
+
+    @property
+    def shows_error(self) -> bool:
+        """A message shows an error once it has ended with it."""
+        return self.status.is_final
+
+
+def settle(cursor: psycopg.Cursor[Any], settlements: Sequence[Settlement]) -> list[Any]:
+    """Finish attempts and move their messages on; returns the rows (`view.COLUMNS`) that changed. May be run again."""
+    if not settlements:
+        return []
+    s = sorted(settlements, key=lambda settlement: settlement.message_id)
+    ids = [x.message_id for x in s]
+    bounds = (ids[0], ids[-1])
+    numbers = [x.number for x in s]
+    message_ids = [x.provider_message_id for x in s]
+    codes = [x.error_code for x in s]
+    details = [x.error_detail for x in s]
+    provider_codes = [x.error_provider_code for x in s]
+    cursor.execute(_FINISH, (ids, numbers, [x.outcome for x in s], message_ids, codes, details, provider_codes, *bounds))
+    rows = cursor.execute(
+        _SETTLE,
+        (
+            ids,
+            numbers,
+            [x.status for x in s],
+            [x.provider for x in s],
+            message_ids,
+            [x.error_code if x.shows_error else None for x in s],
+            [x.error_detail if x.shows_error else None for x in s],
+            [x.error_provider_code if x.shows_error else None for x in s],
+            [x.next_after for x in s],
+            [x.unknown_for for x in s],
+            [x.round for x in s],
+            [",".join(x.tried) or None for x in s],
+            [",".join(x.unsuitable) or None for x in s],
+            [x.refund for x in s],
+            *bounds,
+        ),
+    ).fetchall()
+    refund(cursor, rows)
+    return rows
+
+
+def refund(cursor: psycopg.Cursor[Any], rows: Sequence[Any]) -> None:
+    """Give back, to the day charged, what this transaction has marked as refunded."""
+    charge(cursor, [(row.client_id, row.charged_day, -row.charged_segments) for row in rows if _is_now(row.refunded_at, row.settled_at)])
+
+
+def _is_now(moment: datetime | None, now: datetime) -> bool:
+    return moment is not None and moment == now

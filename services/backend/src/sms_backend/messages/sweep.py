@@ -1,0 +1,107 @@
+"""What is left behind, found by its time: leases, unknown outcomes, validity, reports. Each is safe to run twice, and at the same time."""
+
+from typing import Any
+
+import psycopg
+
+from sms_backend.messages.settle import refund
+from sms_backend.messages.view import COLUMNS
+
+_RETURNED = ", ".join(f"m.{column}" for column in COLUMNS.split(", "))
+
+#: A worker fell silent with the answer, or before it asked: nobody knows. Back to the queue it never goes from here.
+_LEASES = f"""
+WITH silent AS (
+    SELECT id FROM messages WHERE status = 'sending' AND lease_until < now() ORDER BY lease_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), evidence AS (
+    UPDATE attempts a SET outcome = 'unknown', error_code = 'provider.unknown_outcome', error_detail = 'the worker fell silent',
+        finished_at = now()
+    FROM messages m JOIN silent USING (id) WHERE a.message_id = m.id AND a.number = m.attempts AND a.outcome = 'started'
+)
+UPDATE messages m SET version = m.version + 1, updated_at = now(), lease_until = NULL,
+    unknown_until = now() + make_interval(secs => CASE WHEN m.lane = 'otp' THEN %(wait_otp)s ELSE %(wait)s END)
+FROM silent WHERE m.id = silent.id
+RETURNING {_RETURNED}, now() AS settled_at
+"""  # noqa: S608 - constants
+
+#: Nothing was found out in time: the policy decides. Once more, with another provider if there is one, or never.
+_UNKNOWNS = f"""
+WITH waited AS (
+    SELECT id, on_unknown = 'resend' AND resends = 0 AND expires_at > now() AND cancel_requested_at IS NULL AS again
+    FROM messages
+    WHERE status = 'sending' AND lease_until IS NULL AND unknown_until <= now() ORDER BY unknown_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+UPDATE messages m SET version = m.version + 1, updated_at = now(), unknown_until = NULL,
+    status = CASE WHEN again THEN 'queued' ELSE 'unknown' END,
+    resends = m.resends + again::int,
+    tried = CASE WHEN again THEN m.tried || m.provider::text ELSE m.tried END,
+    next_attempt_at = CASE WHEN again THEN now() END,
+    error_code = CASE WHEN again THEN NULL ELSE 'provider.unknown_outcome' END
+FROM waited WHERE m.id = waited.id
+RETURNING {_RETURNED}, now() AS settled_at
+"""  # noqa: S608 - constants
+
+#: Too late to be sent. One that was sent to a provider who never answered may have arrived all the same.
+_EXPIRED = f"""
+WITH late AS (
+    SELECT id FROM messages WHERE status IN ('queued', 'scheduled') AND expires_at <= now() ORDER BY expires_at LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE messages m SET version = m.version + 1, updated_at = now(), next_attempt_at = NULL,
+    status = CASE WHEN m.resends > 0 THEN 'unknown' ELSE 'expired' END,
+    error_code = CASE WHEN m.resends > 0 THEN 'provider.unknown_outcome' ELSE 'validity.expired' END,
+    refunded_at = CASE WHEN m.resends = 0 AND m.charged_day IS NOT NULL THEN coalesce(m.refunded_at, now()) ELSE m.refunded_at END
+FROM late WHERE m.id = late.id
+RETURNING {_RETURNED}, now() AS settled_at
+"""  # noqa: S608 - constants
+
+_UNREPORTED = f"""
+WITH quiet AS (
+    SELECT id FROM messages WHERE status = 'sent' AND sent_at < now() - interval '72 hours' ORDER BY sent_at LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE messages m SET version = m.version + 1, updated_at = now(), status = 'unknown', error_code = 'provider.unknown_outcome'
+FROM quiet WHERE m.id = quiet.id
+RETURNING {_RETURNED}, now() AS settled_at
+"""  # noqa: S608 - constants
+
+
+def silent_leases(cursor: psycopg.Cursor[Any], *, limit: int, wait: float, wait_otp: float) -> list[Any]:
+    """Sends whose worker fell silent become unknown; waits in seconds."""
+    return cursor.execute(_LEASES, {"limit": limit, "wait": wait, "wait_otp": wait_otp}).fetchall()
+
+
+def decided_unknowns(cursor: psycopg.Cursor[Any], *, limit: int) -> list[Any]:
+    """Outcomes that nobody found out in time are decided by each message's policy."""
+    return cursor.execute(_UNKNOWNS, {"limit": limit}).fetchall()
+
+
+def expired(cursor: psycopg.Cursor[Any], *, limit: int) -> list[Any]:
+    """Messages whose validity ran out before they were sent; their charge is given back."""
+    rows = cursor.execute(_EXPIRED, {"limit": limit}).fetchall()
+    refund(cursor, rows)
+    return rows
+
+
+def unreported(cursor: psycopg.Cursor[Any], *, limit: int) -> list[Any]:
+    """Messages that a provider has taken and never reported on for 72 hours."""
+    return cursor.execute(_UNREPORTED, {"limit": limit}).fetchall()
+
+
+def lanes_due(cursor: psycopg.Cursor[Any]) -> list[str]:
+    """Lanes in which something may be claimed now."""
+    rows = cursor.execute(
+        """
+        SELECT lane FROM unnest(ARRAY['otp', 'transactional', 'promotional']) AS lane
+        WHERE EXISTS (
+            SELECT 1 FROM messages m WHERE m.lane = lane.lane AND m.status IN ('queued', 'scheduled') AND m.next_attempt_at <= now()
+        )
+        """
+    ).fetchall()
+    return [row.lane for row in rows]
+
+
+def callbacks_due(cursor: psycopg.Cursor[Any]) -> bool:
+    """Whether raw callbacks wait to be judged."""
+    row = cursor.execute("SELECT EXISTS (SELECT 1 FROM callbacks WHERE judged_at IS NULL) AS due").fetchone()
+    return bool(row is not None and row.due)

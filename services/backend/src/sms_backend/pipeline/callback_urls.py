@@ -1,0 +1,34 @@
+"""The URL that a provider reports to: unguessable per account, and signed per attempt."""
+
+import hashlib
+import hmac
+from urllib.parse import quote
+
+from sms_backend.core.environment import environment
+
+_SECRET = environment.smsgw_callback_secret.get_secret_value().encode()
+
+
+def mac(provider: str, tracking_id: str, attempt: int) -> str:
+    """Proves that a URL was made here: 32 hex digits of an HMAC-SHA256."""
+    return hmac.new(_SECRET, f"{provider}|{tracking_id}|{attempt}".encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def account_url(provider: str, token: str) -> str:
+    """Where an account's reports and inbound messages go."""
+    return f"{environment.public_base_url}/v1/callbacks/{quote(provider)}/{quote(token)}"
+
+
+def attempt_url(provider: str, token: str, tracking_id: str, attempt: int) -> str:
+    """Where the reports of one attempt go."""
+    return f"{account_url(provider, token)}?m={tracking_id}&a={attempt}&s={mac(provider, tracking_id, attempt)}"
+
+
+def attempt_of(provider: str, query: dict[str, str]) -> tuple[str, int] | None:
+    """Whose reports come to a URL: tracking id and attempt, if the URL was made here for this provider."""
+    tracking_id, number, signature = query.get("m", ""), query.get("a", ""), query.get("s", "")
+    if not number.isascii() or not number.isdigit() or len(number) > 5:
+        return None
+    if not hmac.compare_digest(mac(provider, tracking_id, int(number)).encode(), signature.encode()):
+        return None
+    return tracking_id, int(number)

@@ -1,0 +1,55 @@
+"""The one event loop of a process, in a thread of its own, with the one HTTP session that all sends share."""
+
+import asyncio
+import threading
+from collections.abc import Iterator, Sequence
+
+import uvloop
+
+from sms_providers.sending import Job, Result, send_many
+from sms_providers.transport import Observer, Transport
+
+#: How long results are gathered before those that are there are handed on; the slowest provider holds up nobody else's.
+_PATIENCE = 0.2
+
+
+class Courier:
+    """Sends from threads: `deliver(jobs)` yields results as they come, in chunks."""
+
+    def __init__(self, observe: Observer) -> None:
+        self._observe = observe
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._transport: Transport | None = None
+
+    def deliver(self, jobs: Sequence[Job]) -> Iterator[list[tuple[int, Result]]]:
+        """Chunks of (index of the job, its result), until each job has one."""
+        loop = self._running()
+        waiting: set[asyncio.Task[tuple[int, Result]]] = asyncio.run_coroutine_threadsafe(self._begin(jobs), loop).result()
+        while waiting:
+            done, waiting = asyncio.run_coroutine_threadsafe(_chunk(waiting), loop).result()
+            yield [task.result() for task in done]
+
+    async def _begin(self, jobs: Sequence[Job]) -> set[asyncio.Task[tuple[int, Result]]]:
+        if self._transport is None:
+            self._transport = await Transport(observe=self._observe).__aenter__()
+        return {asyncio.ensure_future(_one(index, job, self._transport)) for index, job in enumerate(jobs)}
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        # Made by the first send, never at import: Celery may fork in between.
+        with self._lock:
+            if self._loop is None:
+                self._loop = uvloop.new_event_loop()
+                threading.Thread(target=self._loop.run_forever, name="courier", daemon=True).start()
+            return self._loop
+
+
+async def _one(index: int, job: Job, transport: Transport) -> tuple[int, Result]:
+    return index, (await send_many([job], transport))[0]
+
+
+async def _chunk[T](waiting: set[asyncio.Task[T]]) -> tuple[set[asyncio.Task[T]], set[asyncio.Task[T]]]:
+    done, rest = await asyncio.wait(waiting, timeout=_PATIENCE)
+    if not done:
+        done, rest = await asyncio.wait(rest, return_when=asyncio.FIRST_COMPLETED)
+    return done, rest

@@ -1,0 +1,67 @@
+"""
+Hints: "there may be work in this lane". Best effort; a lost, doubled or late one costs at most a second.
+
+At most one is outstanding per lane and slot, so that a busy intake does not fill the queue with what one claim answers.
+"""
+
+from collections.abc import Iterable
+
+import redis
+import structlog
+from celery import current_app
+from kombu.exceptions import OperationalError
+
+from sms_backend.core.cache import cache
+from sms_contract import topology
+
+log = structlog.get_logger()
+
+#: Claims of one lane that may run side by side.
+SLOTS = 2
+#: After this many milliseconds a hint counts as lost.
+_OUTSTANDING_MS = 1000
+
+
+def hint_dispatch(lanes: Iterable[str]) -> None:
+    """Wake a worker for each lane."""
+    for lane in lanes:
+        slot = _free_slot(lane)
+        if slot is not None:
+            _send("pipeline.dispatch", (lane, slot), topology.DISPATCH[lane])
+
+
+def hint_receipts() -> None:
+    """Wake a worker for raw callbacks."""
+    if _take("receipts", 0):
+        _send("pipeline.receipts", (), topology.RECEIPTS)
+
+
+def arrived(kind: str, slot: int = 0) -> None:
+    """A worker is awake: the next hint may come."""
+    try:
+        cache.delete(_key(kind, slot))
+    except redis.RedisError as error:
+        log.info("hint.not_cleared", error=type(error).__name__)
+
+
+def _free_slot(lane: str) -> int | None:
+    return next((slot for slot in range(SLOTS) if _take(lane, slot)), None)
+
+
+def _take(kind: str, slot: int) -> bool:
+    try:
+        return bool(cache.set(_key(kind, slot), b"1", nx=True, px=_OUTSTANDING_MS))
+    except redis.RedisError:
+        # Without Redis there is a hint too many, never one too few.
+        return slot == 0
+
+
+def _key(kind: str, slot: int) -> str:
+    return f"sms:hint:{kind}:{slot}"
+
+
+def _send(task: str, arguments: tuple[object, ...], queue: str) -> None:
+    try:
+        current_app.send_task(task, args=arguments, queue=queue, expires=10, confirm_timeout=5, retry=True, retry_policy={"max_retries": 1})
+    except (OperationalError, OSError) as error:
+        log.warning("hint.lost", task=task, error=type(error).__name__)

@@ -1,0 +1,215 @@
+"""
+Intake: what came from the broker, committed to PostgreSQL, whole envelopes a transaction.
+
+What cannot be decoded or stored is a row in `parked`, in the same transaction. Only errors of the data itself make a bad row; everything
+else (no connection, read-only, disk full, an unknown column during an upgrade) holds and is tried again, unacknowledged.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import psycopg
+import structlog
+
+from sms_backend.core import metrics
+from sms_backend.messages.hot import hot_cursor
+from sms_backend.messages.store import store
+from sms_contract import envelope
+from sms_contract.envelope import Callback, Submission
+
+log = structlog.get_logger()
+
+#: More bad rows than this among one batch, and more than half of it: something else is wrong, and parking would bury it.
+_MANY = 20
+
+_PARK = """
+INSERT INTO parked (queue, reason, body, headers, message_id, parked_at)
+SELECT queue, reason, body, headers, message_id, now()
+FROM unnest(%s::text[], %s::text[], %s::bytea[], %s::jsonb[], %s::text[]) AS x (queue, reason, body, headers, message_id)
+ON CONFLICT (queue, message_id) DO NOTHING
+"""
+_CALLBACKS = """
+INSERT INTO callbacks (id, provider, method, path, query, headers, body, received_at)
+SELECT id, provider, method, path, query, headers, body, to_timestamp(received_at / 1000.0)
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::bytea[], %s::bigint[])
+    AS x (id, provider, method, path, query, headers, body, received_at)
+ORDER BY id
+ON CONFLICT (id) DO NOTHING
+"""
+
+
+class TooManyBadRowsError(Exception):
+    """Most of a batch cannot be stored: held, and an operator is needed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """An AMQP message, as it was delivered."""
+
+    queue: str
+    body: bytes
+    message_id: str
+    headers: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One entry of an envelope, decoded, or the reason why it could not be."""
+
+    delivery: Delivery
+    index: int
+    raw: bytes
+    content: Submission | Callback | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """What a commit has done."""
+
+    stored: int = 0
+    parked: int = 0
+    callbacks: int = 0
+    lanes: frozenset[str] = frozenset()
+
+    def __add__(self, other: "Taken") -> "Taken":
+        return Taken(
+            stored=self.stored + other.stored,
+            parked=self.parked + other.parked,
+            callbacks=self.callbacks + other.callbacks,
+            lanes=self.lanes | other.lanes,
+        )
+
+
+def take(deliveries: Sequence[Delivery]) -> Taken:
+    """
+    Store deliveries; when this returns they may be acknowledged.
+
+    Raises `psycopg.Error` or `django.db.Error` where nothing can be stored now, `TooManyBadRowsError` where it would be wrong to go on.
+    """
+    entries = [entry for delivery in deliveries for entry in read(delivery)]
+    taken = _commit(entries, _Tally(len(entries)))
+    metrics.stored.inc(taken.stored)
+    return taken
+
+
+def read(delivery: Delivery) -> list[Entry]:
+    """The entries of an AMQP message, each decoded alone."""
+    try:
+        whole = envelope.decode_envelope(delivery.body)
+    except msgspec.DecodeError as error:
+        return [Entry(delivery=delivery, index=0, raw=delivery.body, content=None, problem=f"not an envelope: {error}")]
+    if whole.type not in {envelope.SUBMISSION_V1, envelope.CALLBACK_V1}:
+        return [Entry(delivery=delivery, index=0, raw=delivery.body, content=None, problem=f"type {whole.type!r} is not known here")]
+    return [_decoded(delivery, index, raw, whole) for index, raw in enumerate(whole.entries)]
+
+
+def _decoded(delivery: Delivery, index: int, raw: msgspec.Raw, whole: envelope.Envelope) -> Entry:
+    content: Submission | Callback | None = None
+    problem = ""
+    try:
+        is_submission = whole.type == envelope.SUBMISSION_V1
+        content = envelope.decode_submission(raw, whole.defaults) if is_submission else envelope.decode_callback(raw)
+    except msgspec.DecodeError as error:
+        problem = str(error)
+    # Parked alone, an entry is an envelope again, so that it can be replayed alone.
+    defaults = None if whole.defaults is None else msgspec.json.encode(whole.defaults)
+    body = b"" if content is not None else envelope.encode_envelope(whole.type, [bytes(raw)], defaults)
+    return Entry(delivery=delivery, index=index, raw=body, content=content, problem=problem)
+
+
+class _Tally:
+    """How many rows of a batch turned out bad."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.bad = 0
+
+    def count(self) -> None:
+        self.bad += 1
+        if self.bad > _MANY and self.bad * 2 > self.size:
+            raise TooManyBadRowsError(f"{self.bad} of {self.size} entries cannot be stored")
+
+
+def _commit(entries: list[Entry], tally: _Tally) -> Taken:
+    if not entries:
+        return Taken()
+    try:
+        return _write(entries)
+    except (psycopg.DataError, psycopg.IntegrityError) as error:
+        if not _is_about_the_row(error):
+            raise
+        if len(entries) > 1:
+            middle = len(entries) // 2
+            return _commit(entries[:middle], tally) + _commit(entries[middle:], tally)
+        tally.count()
+        return _write([_refused(entries[0], error)])
+
+
+def _write(entries: Sequence[Entry]) -> Taken:
+    submissions = [entry.content for entry in entries if isinstance(entry.content, Submission)]
+    callbacks = [entry.content for entry in entries if isinstance(entry.content, Callback)]
+    bad = [entry for entry in entries if entry.content is None]
+    with hot_cursor() as cursor:
+        stored = store(cursor, submissions) if submissions else None
+        if callbacks:
+            _store_callbacks(cursor, callbacks)
+        if bad:
+            _park(cursor, bad)
+    return Taken(
+        stored=stored.inserted if stored else 0,
+        parked=len(bad),
+        callbacks=len(callbacks),
+        lanes=stored.lanes if stored else frozenset(),
+    )
+
+
+def _is_about_the_row(error: psycopg.Error) -> bool:
+    # Class 22, or one of our own constraints or columns; "no partition for this row", for one, names none.
+    return isinstance(error, psycopg.DataError) or bool(error.diag.constraint_name or error.diag.column_name)
+
+
+def _refused(entry: Entry, error: psycopg.Error) -> Entry:
+    assert entry.content is not None
+    kind = envelope.SUBMISSION_V1 if isinstance(entry.content, Submission) else envelope.CALLBACK_V1
+    raw = envelope.encode_envelope(kind, [envelope.encode_entry(entry.content)])
+    # The server's message may quote the row; its code and what it names say enough.
+    problem = (
+        f"cannot be stored: {type(error).__name__} {error.sqlstate or ''} {error.diag.constraint_name or error.diag.column_name or ''}"
+    )
+    return Entry(delivery=entry.delivery, index=entry.index, raw=raw, content=None, problem=problem.strip())
+
+
+def _park(cursor: psycopg.Cursor[Any], bad: Sequence[Entry]) -> None:
+    cursor.execute(
+        _PARK,
+        (
+            [e.delivery.queue for e in bad],
+            [e.problem for e in bad],
+            [e.raw for e in bad],
+            [msgspec.json.encode(e.delivery.headers, enc_hook=str).decode() for e in bad],
+            [f"{e.delivery.message_id}#{e.index}" for e in bad],
+        ),
+    )
+    for entry in bad:
+        metrics.parked.labels(entry.delivery.queue).inc()
+        log.error("intake.parked", queue=entry.delivery.queue, reason=entry.problem[:200], amqp_message_id=entry.delivery.message_id)
+
+
+def _store_callbacks(cursor: psycopg.Cursor[Any], callbacks: Sequence[Callback]) -> None:
+    unique = list({c.id: c for c in callbacks}.values())
+    cursor.execute(
+        _CALLBACKS,
+        (
+            [c.id for c in unique],
+            [c.provider for c in unique],
+            [c.method for c in unique],
+            [c.path for c in unique],
+            [c.query for c in unique],
+            [msgspec.json.encode(c.headers).decode() for c in unique],
+            [c.body for c in unique],
+            [c.received_at for c in unique],
+        ),
+    )

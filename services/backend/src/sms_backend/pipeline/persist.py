@@ -1,0 +1,59 @@
+"""Committing changes to messages, and showing them."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import psycopg
+import redis
+import structlog
+from django.db import Error as DatabaseError
+
+from sms_backend.messages import projection
+from sms_backend.messages.hot import hot_cursor
+from sms_backend.messages.store import project_later
+
+log = structlog.get_logger()
+
+#: Seconds after which Redis is told by whoever finds the promise.
+_GRACE = 2.0
+_PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+#: A change to messages: returns the rows (`view.COLUMNS`) that it changed.
+Change = Callable[["psycopg.Cursor[Any]"], Sequence[Any]]
+
+
+def persist(change: Change) -> int:
+    """Commit a change with the promise to show it, then show it; returns how many rows changed. Raises `psycopg.Error` as it comes."""
+    with hot_cursor() as cursor:
+        rows = change(cursor)
+        promise = project_later(cursor, [row.id for row in rows], after=_GRACE) if rows else None
+    if promise is not None:
+        _show(rows, promise)
+    return len(rows)
+
+
+def persist_at_any_cost(change: Change) -> int:
+    """
+    `persist`, however long PostgreSQL is away.
+
+    What a provider has answered is known here and nowhere else: losing it would make the outcome unknown. `change` may be run again.
+    """
+    tries = 0
+    while True:
+        try:
+            return persist(change)
+        except (psycopg.OperationalError, psycopg.InterfaceError, DatabaseError) as error:
+            log.warning("settle.postponed", error=type(error).__name__, tries=tries)
+            time.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
+            tries += 1
+
+
+def _show(rows: Sequence[Any], promise: int) -> None:
+    try:
+        with hot_cursor() as cursor:
+            projection.project(cursor, rows)
+            projection.kept(cursor, [promise])
+    except (redis.RedisError, psycopg.Error, DatabaseError) as error:
+        # The promise stays, and is kept by the next tick.
+        log.warning("projection.postponed", error=type(error).__name__)

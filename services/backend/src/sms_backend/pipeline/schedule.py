@@ -1,0 +1,17 @@
+"""The ticks. Each expires when late, and is safe to run twice at once."""
+
+from typing import Any
+
+from sms_contract import topology
+
+
+def _every(seconds: float, task: str) -> dict[str, Any]:
+    return {"task": task, "schedule": seconds, "options": {"queue": topology.UPKEEP, "expires": max(2.0, seconds)}}
+
+
+SCHEDULE = {
+    "tick": _every(1, "pipeline.tick"),
+    "readmodel": _every(1, "pipeline.readmodel"),
+    "sweep": _every(2, "pipeline.sweep"),
+    "housekeeping": _every(60, "pipeline.housekeeping"),
+}

@@ -1,0 +1,53 @@
+"""Celery's shells: each a few lines around a core. What they return goes nowhere; what they raise is logged, and done again by a tick."""
+
+import time
+
+from celery import shared_task
+from django.utils import timezone
+
+from sms_backend.pipeline import dispatch as dispatching
+from sms_backend.pipeline import hints, readmodel, receive, upkeep
+
+#: How long a woken worker goes on claiming before it makes room, in seconds.
+_SHIFT = 20.0
+
+
+@shared_task(name="pipeline.dispatch")
+def dispatch(lane: str, slot: int = 0) -> None:
+    """There may be work in a lane."""
+    hints.arrived(lane, slot)
+    until = time.monotonic() + _SHIFT
+    dispatching.dispatch(lane, until=until)
+    if time.monotonic() > until:
+        hints.hint_dispatch([lane])
+
+
+@shared_task(name="pipeline.receipts")
+def receipts() -> None:
+    """There may be callbacks to judge."""
+    hints.arrived("receipts")
+    receive.receive_all(until=time.monotonic() + _SHIFT)
+
+
+@shared_task(name="pipeline.tick")
+def tick() -> None:
+    """Hint at what is due, and keep promises to Redis."""
+    upkeep.tick()
+
+
+@shared_task(name="pipeline.sweep")
+def sweep() -> None:
+    """Leases, unknown outcomes, validity, orphaned reports."""
+    upkeep.sweep()
+
+
+@shared_task(name="pipeline.readmodel")
+def read_model() -> None:
+    """Put Redis right, if it has lost anything."""
+    readmodel.ensure()
+
+
+@shared_task(name="pipeline.housekeeping")
+def housekeeping() -> None:
+    """Partitions, pending reservations, messages that nobody ever reported on."""
+    upkeep.housekeeping(now=timezone.now())

@@ -1,0 +1,51 @@
+"""What the ticks do."""
+
+from datetime import datetime
+from functools import partial
+
+from django.db import connection
+
+from sms_backend.core.environment import environment
+from sms_backend.messages import sweep as sweeps
+from sms_backend.messages.hot import hot_cursor
+from sms_backend.messages.projection import project_due
+from sms_backend.messages.schema import ensure_partitions
+from sms_backend.pipeline import hints, reservations
+from sms_backend.pipeline.persist import persist
+from sms_backend.pipeline.reports import adopt_orphans
+
+_BATCH = 500
+_PROMISES = 20
+
+
+def tick() -> None:
+    """Each second: hint every lane with due work, and callbacks; keep the promises that are due."""
+    with hot_cursor() as cursor:
+        lanes = sweeps.lanes_due(cursor)
+        callbacks = sweeps.callbacks_due(cursor)
+    hints.hint_dispatch(lanes)
+    if callbacks:
+        hints.hint_receipts()
+    while project_due(_PROMISES) == _PROMISES:
+        pass
+
+
+def sweep() -> None:
+    """Every other second: whatever was left behind."""
+    waits = {"wait": environment.smsgw_unknown_wait, "wait_otp": environment.smsgw_unknown_wait_otp}
+    for change in (
+        partial(sweeps.silent_leases, limit=_BATCH, **waits),
+        partial(sweeps.decided_unknowns, limit=_BATCH),
+        partial(sweeps.expired, limit=_BATCH),
+        partial(adopt_orphans, limit=_BATCH),
+    ):
+        while persist(change) == _BATCH:
+            pass
+
+
+def housekeeping(*, now: datetime) -> None:
+    """Each minute."""
+    ensure_partitions(connection, now)
+    reservations.clear_pending(now)
+    while persist(partial(sweeps.unreported, limit=_BATCH)) == _BATCH:
+        pass
