@@ -1,0 +1,172 @@
+"""
+A TCP proxy that fails on request, for any protocol: `python -m sms_simulators.fault_proxy --listen 127.0.0.1:0 --upstream 127.0.0.1:5672`.
+
+Modes hold for open connections too, from their next bytes on. The command takes them on its standard input, a line each: `pass`,
+`latency 0.2`, `blackhole`, `drop_responses`, `cut 100`, `rst`, `refuse`.
+"""
+
+import argparse
+import asyncio
+import random
+import socket
+import struct
+import sys
+from contextlib import suppress
+from enum import StrEnum
+from types import TracebackType
+from typing import Self
+
+_CHUNK = 65536
+
+
+class Mode(StrEnum):
+    """What happens to what passes through."""
+
+    PASS = "pass"  # noqa: S105 - no password
+    LATENCY = "latency"  #: each chunk waits `amount` seconds, and up to half as much again
+    BLACKHOLE = "blackhole"  #: connections stay open, nothing moves; what came waits for another mode
+    DROP_RESPONSES = "drop_responses"  #: requests arrive, answers are lost: "done, and nobody was told"
+    CUT = "cut"  #: each connection ends once `amount` bytes of answers have passed
+    RST = "rst"  #: open connections are reset, new ones at once
+    REFUSE = "refuse"  #: nobody listens; open connections are reset
+
+
+class FaultProxy:
+    """Listens while it is entered."""
+
+    def __init__(self, *, upstream: tuple[str, int], host: str = "127.0.0.1", port: int = 0) -> None:
+        self.mode = Mode.PASS
+        self.host = host
+        self.port = port
+        self._upstream = upstream
+        self._amount = 0.0
+        self._changed = asyncio.Event()
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        await self._listen()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stop_listening()
+        self._reset_all()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def set(self, mode: Mode, amount: float = 0.0) -> None:
+        """Change the mode; returns when it holds."""
+        self.mode, self._amount = mode, amount
+        self._changed.set()
+        self._changed = asyncio.Event()
+        if mode in {Mode.RST, Mode.REFUSE}:
+            self._reset_all()
+        if mode is Mode.REFUSE:
+            self._stop_listening()
+        elif self._server is None:
+            await self._listen()
+
+    async def _listen(self) -> None:
+        self._server = await asyncio.start_server(self._accept, self.host, self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def _stop_listening(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    def _reset_all(self) -> None:
+        for writer in tuple(self._writers):
+            _reset(writer)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        self._writers.add(writer)
+        try:
+            if self.mode is Mode.RST:
+                return
+            await self._relay(reader, writer)
+        except OSError:
+            return  # either side is gone, and the other learns of it below
+        finally:
+            _reset(writer) if self.mode is Mode.RST else writer.close()
+            self._writers.discard(writer)
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream_reader, upstream_writer = await asyncio.open_connection(*self._upstream)
+        self._writers.add(upstream_writer)
+        requests = asyncio.create_task(self._pump(reader, upstream_writer, answers=False))
+        answers = asyncio.create_task(self._pump(upstream_reader, writer, answers=True))
+        try:
+            await asyncio.wait({requests, answers}, return_when=asyncio.FIRST_COMPLETED)
+            if requests.done() and not requests.exception():
+                await answers  # the client has only closed its half
+        finally:
+            for task in (requests, answers):
+                task.cancel()
+            await asyncio.gather(requests, answers, return_exceptions=True)
+            upstream_writer.close()
+            self._writers.discard(upstream_writer)
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool) -> None:
+        passed = 0
+        while chunk := await reader.read(_CHUNK):
+            while self.mode is Mode.BLACKHOLE:
+                await self._changed.wait()
+            if self.mode is Mode.LATENCY:
+                await asyncio.sleep(self._amount * (1 + random.random() / 2))  # noqa: S311
+            if answers and self.mode is Mode.DROP_RESPONSES:
+                continue
+            if answers and self.mode is Mode.CUT:
+                chunk = chunk[: max(int(self._amount) - passed, 0)]
+            writer.write(chunk)
+            await writer.drain()
+            passed += len(chunk)
+            if answers and self.mode is Mode.CUT and passed >= self._amount:
+                return
+        if writer.can_write_eof():
+            writer.write_eof()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Close with RST instead of FIN (`SO_LINGER` of 0)."""
+    with suppress(OSError):
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host, int(port)
+
+
+async def _serve(listen: tuple[str, int], upstream: tuple[str, int]) -> None:
+    async with FaultProxy(upstream=upstream, host=listen[0], port=listen[1]) as proxy:
+        sys.stdout.write(f"listening on {proxy.host}:{proxy.port}\n")
+        sys.stdout.flush()
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            word, _, amount = line.strip().partition(" ")
+            try:
+                await proxy.set(Mode(word), float(amount or 0))
+                sys.stdout.write(f"{word}\n")
+            except ValueError as error:
+                sys.stdout.write(f"error: {error}\n")
+            sys.stdout.flush()
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="sms_simulators.fault_proxy", description="A TCP proxy that fails on request.")
+    parser.add_argument("--listen", type=_address, default=("127.0.0.1", 0))
+    parser.add_argument("--upstream", type=_address, required=True)
+    arguments = parser.parse_args()
+    asyncio.run(_serve(arguments.listen, arguments.upstream))
+
+
+if __name__ == "__main__":
+    main()
