@@ -2,12 +2,13 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import ClassVar
 
 import msgspec
+from yarl import URL
 
 from sms_contract.phone import masked
 from sms_providers.config import ProviderConfig
@@ -18,6 +19,7 @@ from sms_providers.errors import (
     Outcome,
     SendError,
     UnknownOutcomeError,
+    UnsuitableError,
     refused,
     unavailable,
     unsuitable,
@@ -98,7 +100,11 @@ class HttpProvider[C: ProviderConfig](Provider[C]):
     faults: ClassVar[dict[str, Fault]] = {}  #: the vendor's documented error codes
 
     async def send(self, sms: OutboundSms, exchange: Exchange) -> Accepted:
-        return self.judge(await exchange(self.request_for(sms)))
+        try:
+            request = self.request_for(sms)
+        except ValueError as error:
+            raise UnsuitableError(f"cannot be put into a request: {type(error).__name__}", code="content.blocked") from error
+        return self.judge(await exchange(request))
 
     @abstractmethod
     def request_for(self, sms: OutboundSms) -> HttpRequest:
@@ -136,6 +142,11 @@ class HttpProvider[C: ProviderConfig](Provider[C]):
         """The error for a code inside a 2xx; one that the table lacks is unknown."""
         detail = self.redact(f"HTTP {answer.status}: {message or code}")
         return self.faults.get(code, UNKNOWN).error(detail, provider_code=code, retry_after=_retry_after(answer))
+
+
+def form_body(fields: Mapping[str, str]) -> bytes:
+    """`application/x-www-form-urlencoded`; yarl's quoting costs a quarter of urllib's, and this runs once a message."""
+    return URL.build(query=fields).raw_query_string.encode("ascii")
 
 
 #: What an HTTP status means where the adapter's table has no word on the vendor's own code.

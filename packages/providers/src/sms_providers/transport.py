@@ -121,7 +121,7 @@ class Transport:
                 allow_redirects=False,
             ) as response:
                 body = await _body(response)
-                return HttpAnswer(status=response.status, body=body, headers={k.lower(): v for k, v in response.headers.items()})
+                return HttpAnswer(status=response.status, body=body, headers=response.headers)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise NotSentError(_describe(request, error)) from error
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:

@@ -31,7 +31,7 @@ class OutboundSms:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HttpAnswer:
-    """What came back. Header names are in lower case."""
+    """What came back. Ask for headers by their names in lower case."""
 
     status: int
     body: bytes = field(default=b"", repr=False)

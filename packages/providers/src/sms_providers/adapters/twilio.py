@@ -5,12 +5,12 @@ import hashlib
 import hmac
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar, Final, Self
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
 from sms_contract.status import Status
-from sms_providers.base import HttpProvider
+from sms_providers.base import HttpProvider, form_body
 from sms_providers.config import BaseUrl, HttpConfig
 from sms_providers.errors import MISCONFIGURED, Fault, UnsuitableError, refused, unavailable, unsuitable
 from sms_providers.types import (
@@ -154,7 +154,7 @@ class TwilioProvider(HttpProvider[TwilioConfig]):
             raise UnsuitableError("neither a sender nor a messaging service")
         if sms.callback_url is not None:
             fields["StatusCallback"] = sms.callback_url
-        return HttpRequest(method="POST", url=self._url, headers=self._headers, body=urlencode(fields).encode())
+        return HttpRequest(method="POST", url=self._url, headers=self._headers, body=form_body(fields))
 
     def accepted(self, answer: HttpAnswer) -> Accepted | None:
         body = answer.json_object() or {}
