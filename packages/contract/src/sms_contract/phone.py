@@ -12,6 +12,7 @@ from sms_contract.segments import is_gsm7
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _SHORT_CODE = re.compile(r"[0-9]{3,8}")
 _LETTER = re.compile(r"[A-Za-z]")
+_ALL_REGIONS = frozenset({*REGIONS.values(), *NANP_REGIONS.values(), "US", "KZ"})
 
 
 def is_e164(number: str) -> bool:
@@ -50,6 +51,11 @@ def region(number: str) -> str | None:
     if code == "7" and number[2:3] in {"6", "7"}:
         return "KZ"
     return REGIONS.get(code)
+
+
+def regions() -> frozenset[str]:
+    """Every ISO 3166 region that `region` may answer: what an allow list can name."""
+    return _ALL_REGIONS
 
 
 def is_allowed(number: str, countries: list[str]) -> bool:

@@ -21,6 +21,7 @@ INSTALLED_APPS = [
     "sms_backend.routing",
     "sms_backend.messages",
     "sms_backend.pipeline",
+    "sms_backend.console",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

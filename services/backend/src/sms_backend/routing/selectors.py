@@ -3,6 +3,7 @@
 import threading
 import time
 
+from sms_backend.core.errors import NotFoundError
 from sms_backend.routing.models import Provider
 from sms_backend.routing.selection import Candidate, Snapshot
 
@@ -47,6 +48,14 @@ def snapshot() -> Snapshot:
 def forget() -> None:
     """Have the next `snapshot` read anew: after a change in this process."""
     _cache.forget()
+
+
+def provider_named(slug: str) -> Provider:
+    """One provider, active or not."""
+    try:
+        return Provider.objects.get(slug=slug)
+    except Provider.DoesNotExist:
+        raise NotFoundError(f"there is no provider {slug!r}; `provider list` names them all") from None
 
 
 def read() -> Snapshot:

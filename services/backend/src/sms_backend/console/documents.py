@@ -1,0 +1,72 @@
+"""Clients, keys, providers and adapters as the documents that operators' commands show."""
+
+from datetime import datetime
+from typing import Any
+
+from sms_backend.accounts.models import ApiKey, Client
+from sms_backend.messages.view import rfc3339
+from sms_backend.routing.models import Provider
+from sms_backend.routing.services import shown_config
+from sms_providers.registry import ADAPTERS, schema
+
+
+def client_document(client: Client) -> dict[str, Any]:
+    """A client and its limits."""
+    return {
+        "id": client.id,
+        "name": client.name,
+        "suspended": client.suspended,
+        "time_zone": client.time_zone,
+        "daily_quota": client.daily_quota,
+        "rate": client.rate,
+        "burst": client.burst,
+        "default_sender": client.default_sender,
+        "senders": client.senders,
+        "countries": client.countries,
+        "on_unknown": client.on_unknown,
+        "created_at": rfc3339(client.created_at),
+    }
+
+
+def key_document(key: ApiKey, now: datetime) -> dict[str, Any]:
+    """A key, without anything that would let one use it."""
+    state = "revoked" if key.revoked_at else "expired" if key.expires_at and key.expires_at <= now else "valid"
+    return {
+        "key_id": key.id,
+        "client": key.client.name,
+        "mode": key.mode,
+        "state": state,
+        "scopes": key.scopes,
+        "networks": key.networks,
+        "expires_at": rfc3339(key.expires_at),
+        "revoked_at": rfc3339(key.revoked_at),
+        "created_at": rfc3339(key.created_at),
+    }
+
+
+def provider_document(provider: Provider) -> dict[str, Any]:
+    """A provider, its secrets hidden."""
+    return {
+        "slug": provider.slug,
+        "adapter": provider.adapter,
+        "active": provider.active,
+        "priority": provider.priority,
+        "weight": provider.weight,
+        "throughput": provider.throughput,
+        "countries": provider.countries,
+        "config": shown_config(provider),
+        "created_at": rfc3339(provider.created_at),
+        "updated_at": rfc3339(provider.updated_at),
+    }
+
+
+def adapter_document(slug: str) -> dict[str, Any]:
+    """What an adapter can do, and what it is to be configured with."""
+    adapter = ADAPTERS[slug]
+    capabilities = adapter.capabilities
+    return {
+        "name": slug,
+        "title": adapter.title,
+        "capabilities": {name: getattr(capabilities, name) for name in capabilities.__slots__},
+        "schema": schema(slug),
+    }

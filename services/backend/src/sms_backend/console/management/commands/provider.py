@@ -1,0 +1,90 @@
+"""`provider`: accounts at vendors, in the order in which they are tried."""
+
+import argparse
+import json
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+from sms_backend.console.documents import provider_document
+from sms_backend.console.operator import OperatorCommand, Shown, fields, given, or_none, table
+from sms_backend.core.errors import InvalidError
+from sms_backend.routing import selectors, services
+from sms_backend.routing.models import Provider
+
+_SETTINGS = ("priority", "weight", "throughput", "countries")
+
+
+class Command(OperatorCommand):
+    """Accounts at vendors."""
+
+    help = "Providers: add, list, show, set, enable, disable, test."
+
+    def verbs(self) -> None:
+        add = self.verb("add", self.add, "Add a provider; it is active at once.")
+        add.add_argument("slug", metavar="SLUG")
+        add.add_argument("--adapter", required=True, metavar="A", help="`adapter list` names them")
+        _add_settings(add, "JSON by the adapter's schema: a file, or - for stdin")
+        self.verb("list", self.list, "List all providers, those tried first on top.")
+        self.verb("show", self.show, "Show one provider; secrets stay hidden.").add_argument("slug", metavar="SLUG")
+        change = self.verb("set", self.set, "Change what is named.")
+        change.add_argument("slug", metavar="SLUG")
+        _add_settings(change, "JSON laid over what is stored, null takes a field away: a file, or - for stdin")
+        change.add_argument("--any-country", dest="countries", action="store_const", const=[], default=argparse.SUPPRESS)
+        self.verb("enable", self.enable, "Put it into selection.").add_argument("slug", metavar="SLUG")
+        self.verb("disable", self.disable, "Take it out of selection.").add_argument("slug", metavar="SLUG")
+
+    def add(self, arguments: Namespace) -> Shown:
+        settings = given(arguments, *_SETTINGS)
+        return _shown(services.add_provider(arguments.slug, adapter=arguments.adapter, config=_config(arguments), **settings))
+
+    def list(self, _arguments: Namespace) -> Shown:
+        rows = [provider_document(provider) for provider in Provider.objects.all()]
+        return Shown(rows, *table(rows, ("slug", "adapter", "active", "priority", "weight", "throughput", "countries")))
+
+    def show(self, arguments: Namespace) -> Shown:
+        return _shown(selectors.provider_named(arguments.slug))
+
+    def set(self, arguments: Namespace) -> Shown:
+        provider = selectors.provider_named(arguments.slug)
+        return _shown(services.set_provider(provider, config=_config(arguments), **given(arguments, *_SETTINGS)))
+
+    def enable(self, arguments: Namespace) -> Shown:
+        return _shown(services.enable_provider(selectors.provider_named(arguments.slug), active=True))
+
+    def disable(self, arguments: Namespace) -> Shown:
+        return _shown(services.enable_provider(selectors.provider_named(arguments.slug), active=False))
+
+
+def _shown(provider: Provider) -> Shown:
+    document = provider_document(provider)
+    return Shown(document, *fields(document))
+
+
+def _config(arguments: Namespace) -> dict[str, Any] | None:
+    source: str | None = arguments.config
+    if source is None:
+        return None
+    try:
+        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
+        config = json.loads(text)
+    except OSError as error:
+        raise InvalidError({"config": f"{source} cannot be read: {error.strerror}"}) from error
+    except ValueError:
+        # The error's own words would show what it could not read, which may be a secret.
+        raise InvalidError({"config": "it is not JSON in UTF-8"}) from None
+    if not isinstance(config, dict):
+        raise InvalidError({"config": "it is not a JSON object"})
+    return config
+
+
+def _add_settings(parser: ArgumentParser, config: str) -> None:
+    absent = argparse.SUPPRESS
+    parser.add_argument("--priority", type=int, default=absent, metavar="N", help="a higher one is tried first; default: 0")
+    parser.add_argument("--weight", type=int, default=absent, metavar="N", help="the share among those of equal priority; default: 1")
+    parser.add_argument("--throughput", type=or_none(float), default=absent, metavar="N", help="segments a second; default: no limit")
+    parser.add_argument(
+        "--country", dest="countries", action="append", default=absent, metavar="+44", help="one that it serves; none named: all"
+    )
+    parser.add_argument("--config", metavar="FILE|-", help=config)

@@ -1,0 +1,121 @@
+"""
+What every operator's command has in common: a noun with verbs, `--json`, and plain words when something cannot be done.
+
+A command is a shell: it reads arguments, calls a service or a selector, and shows what came back.
+"""
+
+import argparse
+import json
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import redis
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error as DatabaseError
+
+from sms_backend.core.errors import OperatorError
+
+#: A verb's arguments, to what is shown.
+Verb = Callable[[Namespace], "Shown | None"]
+
+
+class Error(CommandError):
+    """What is said before the process ends with 1 (could not be done) or 2 (wrongly asked for)."""
+
+
+class Shown:
+    """What a verb has to show: one document, and the same for people."""
+
+    def __init__(self, document: Any, *lines: str) -> None:
+        self.document = document
+        self.lines = lines
+
+
+class OperatorCommand(BaseCommand):
+    """A noun. `verbs` adds its verbs by `self.verb(…)`."""
+
+    requires_system_checks: Sequence[str] = []
+    output_transaction = False
+
+    def verbs(self) -> None:
+        """Say what can be done with this noun."""
+        raise NotImplementedError
+
+    def verb(self, name: str, run: Verb, help_text: str) -> argparse.ArgumentParser:
+        """Add a verb; its arguments are added to the parser that it returns."""
+        parser = self._verbs.add_parser(name, help=help_text, description=help_text)
+        parser.add_argument("--json", action="store_true", dest="as_json", help="one JSON document on stdout")
+        parser.set_defaults(run=run)
+        return parser
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Django's hook."""
+        self._verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+        self.verbs()
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Run the verb, and say in plain words what was in the way."""
+        arguments = Namespace(**options)
+        try:
+            shown = arguments.run(arguments)
+        except OperatorError as error:
+            raise Error(str(error), returncode=error.exit_code) from error
+        except redis.RedisError as error:
+            raise Error(f"Redis does not answer ({type(error).__name__})", returncode=1) from error
+        except DatabaseError as error:
+            raise Error(f"PostgreSQL does not answer, or refuses: {str(error).strip().splitlines()[0]}", returncode=1) from error
+        if shown is not None:
+            self._show(shown, as_json=arguments.as_json)
+
+    def progress(self, text: str) -> None:
+        """A line for people, never on stdout."""
+        self.stderr.write(text)
+
+    def _show(self, shown: Shown, *, as_json: bool) -> None:
+        if as_json:
+            self.stdout.write(json.dumps(shown.document, indent=2, ensure_ascii=False, default=str))
+        else:
+            for line in shown.lines:
+                self.stdout.write(line)
+
+
+def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> list[str]:
+    """Rows in aligned columns, for people."""
+    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
+    heads = [column.replace("_", " ") for column in columns]
+    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+    return ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in [heads, *cells]]
+
+
+def fields(document: Mapping[str, Any]) -> list[str]:
+    """One document, a field a line, for people."""
+    width = max(map(len, document), default=0)
+    return [f"{name.replace('_', ' ').ljust(width)}  {_cell(value)}" for name, value in document.items()]
+
+
+def or_none(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    """An argument that may be `none`, to take a limit away."""
+
+    def convert(text: str) -> Any:
+        return None if text == "none" else kind(text)
+
+    convert.__name__ = kind.__name__
+    return convert
+
+
+def given(arguments: Namespace, *names: str) -> dict[str, Any]:
+    """Those of the arguments that were on the command line; the others have the default `argparse.SUPPRESS`."""
+    return {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
+
+
+def _cell(value: Any) -> str:
+    if value is None or value == []:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    if isinstance(value, Mapping):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
