@@ -1,0 +1,1 @@
+"""Admission: idempotency, rate and quota in one atomic call, and what becomes of a reservation afterwards."""

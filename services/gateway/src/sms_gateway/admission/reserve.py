@@ -1,0 +1,119 @@
+"""Asks the admission script, once per client and flush."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from redis.exceptions import RedisError
+from sms_contract import keyspace
+
+from sms_gateway.cache import Cache, CacheError, Script
+from sms_gateway.directory import Principal
+
+ADMISSION: Final = Script(Path(__file__).with_name("admission.lua"))
+
+type Purpose = Literal["n", "d", "r", "s"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Claim:
+    """What is asked of admission: one message, or one batch."""
+
+    principal: Principal
+    id: str
+    owner: str  #: unique to this try
+    day: str  #: that would be charged
+    segments: int  #: to charge; 0 in test mode
+    fingerprint: str
+    idempotency: str | None
+    purpose: Purpose
+    deadline_ms: int  #: by the clock of Redis: until then nobody may take it over
+    answer: bytes  #: what `GET` and a replay show
+    tokens: int = 1
+
+
+@dataclass(slots=True, frozen=True)
+class Verdict:
+    """What admission said; see the head of `admission.lua`."""
+
+    kind: str
+    used: int  #: segments of the day, this one included if it was charged
+    wait_ms: int = 0
+    id: str = ""
+    day: str = ""
+    answer: bytes = b""
+
+
+@dataclass(slots=True, frozen=True)
+class Record:
+    """A reservation as it stands in Redis (see `sms_contract.keyspace.reservation`)."""
+
+    pending: bool
+    deadline_ms: int
+    day: str
+    answer: bytes
+
+
+def read_record(value: bytes) -> Record:
+    state, _, deadline, _, day, _, _, _, answer = value.split(b"|", 8)
+    return Record(state == b"p", int(deadline), day.decode(), answer)
+
+
+class Admission:
+    """The flush behind the coalescer of admissions."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+
+    async def flush(self, claims: list[Claim], _deadline: float) -> Sequence[Verdict | Exception]:
+        groups: dict[tuple[str, str], list[int]] = {}
+        for i, claim in enumerate(claims):
+            groups.setdefault((claim.principal.client.id, claim.day), []).append(i)
+        calls = [_call([claims[i] for i in group]) for group in groups.values()]
+        try:
+            answers = await self._cache.evaluate(calls)
+        except CacheError as error:
+            return [CacheError(str(error)) for _ in claims]
+        verdicts: list[Verdict | Exception] = [CacheError("no answer")] * len(claims)
+        for group, answer in zip(groups.values(), answers, strict=True):
+            if isinstance(answer, RedisError):
+                continue
+            if answer == [b"x"]:
+                # Whatever the marker said a moment ago: this client's records are gone, so is much else.
+                self._cache.doubt()
+                continue
+            for i, result in zip(group, answer, strict=True):
+                verdicts[i] = _verdict(result)
+        return verdicts
+
+
+def _call(claims: list[Claim]) -> tuple[Script, list[str], list[Any]]:
+    principal, day = claims[-1].principal, claims[-1].day
+    client = principal.client
+    keys = [keyspace.client(client.id), keyspace.bucket(client.id), keyspace.pending(client.id), keyspace.quota(client.id, day)]
+    limit = -1 if client.daily_limit is None else client.daily_limit
+    arguments: list[Any] = [
+        principal.prefix,
+        principal.emission,
+        principal.burst,
+        limit,
+        keyspace.QUOTA_TTL,
+        keyspace.FINAL_TTL,
+        keyspace.IDEMPOTENCY_TTL,
+    ]
+    for claim in claims:
+        reservation = principal.prefix + claim.id
+        keys += (reservation, reservation if claim.idempotency is None else keyspace.idempotency(client.id, claim.idempotency))
+        charged = claim.day if claim.segments else ""
+        head = f"p|{claim.owner}|{claim.deadline_ms}|{claim.segments}|{charged}|{claim.idempotency or ''}|{claim.fingerprint}|0|"
+        arguments += (claim.tokens, claim.segments, claim.fingerprint, claim.purpose, head.encode() + claim.answer)
+    return ADMISSION, keys, arguments
+
+
+def _verdict(result: bytes) -> Verdict:
+    kind, used, *rest = result.split(b"|", 3)
+    if kind in {b"r", b"t"}:
+        record = read_record(rest[1])
+        return Verdict(kind.decode(), int(used), id=rest[0].decode(), day=record.day, answer=record.answer)
+    return Verdict(kind.decode(), int(used), wait_ms=int(rest[0]) if rest else 0)

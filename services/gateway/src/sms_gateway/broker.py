@@ -1,0 +1,183 @@
+"""
+RabbitMQ: one connection for publishing, which makes itself anew whenever it is lost or stuck, and proves itself before it is used.
+
+States: *connecting* (a publish may wait for it), *up*, *down* (the last try failed: a publish is refused at once). Three publishes in a row
+that time out mean that the broker hangs or blocks us, which it never says: then the connection is given up, and down stays down until a
+probe publish has come back. The probe goes to a routing key that nobody has bound, so that it is returned and leaves nothing behind.
+"""
+
+import asyncio
+import secrets
+from enum import Enum
+from typing import Any, Final
+
+import aio_pika
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
+from aio_pika.exceptions import AMQPError, DeliveryError
+from pamqp.exceptions import PAMQPException
+from sms_contract import topology
+from sms_contract.envelope import CONTENT_TYPE
+
+log = structlog.get_logger()
+
+PROBE_KEY: Final = "sms.probe"
+
+_ERRORS = (AMQPError, PAMQPException, OSError, RuntimeError)
+
+
+class Confirmation(Enum):
+    """What is known about a publish."""
+
+    CONFIRMED = "confirmed"  #: durably queued
+    NOT_QUEUED = "not_queued"  #: certainly not: refused, returned, or never written
+    UNCONFIRMED = "unconfirmed"  #: nobody knows
+
+
+class Broker:
+    """The publishing side of RabbitMQ."""
+
+    TIMEOUTS = 3  #: in a row, before the connection is given up
+    CONNECT_TIMEOUT = 3.0
+    PAUSES = (0.2, 0.5, 1.0)  #: between tries
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._exchange: AbstractExchange | None = None
+        self._changed = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._timeouts = 0
+        self.down = False
+        self.reason = "connecting"
+        #: What could not be declared, in words; publishing goes on, `mandatory` catches what has no queue.
+        self.topology_warning: str | None = None
+
+    @property
+    def up(self) -> bool:
+        return self._exchange is not None
+
+    async def publish(self, queue: str, body: bytes, *, kind: str, deadline: float, headers: dict[str, Any] | None = None) -> Confirmation:
+        """Publish an envelope, and wait for its confirm until a deadline by the clock of the loop."""
+        written = False
+        try:
+            async with asyncio.timeout_at(deadline):
+                exchange = await self._usable()
+                if exchange is None:
+                    return Confirmation.NOT_QUEUED
+                message = aio_pika.Message(
+                    body,
+                    content_type=CONTENT_TYPE,
+                    type=kind,
+                    delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+                    # Random, not ours: returned messages are matched to publishes by it.
+                    message_id=secrets.token_hex(16),
+                    headers=headers,
+                )
+                written = True
+                await exchange.publish(message, queue, mandatory=True)
+        except DeliveryError:  # refused by a full queue, or returned because there is none
+            self._timeouts = 0
+            return Confirmation.NOT_QUEUED
+        except TimeoutError:
+            if not written:
+                return Confirmation.NOT_QUEUED
+            self._timed_out(exchange)
+            return Confirmation.UNCONFIRMED
+        except _ERRORS:
+            return Confirmation.UNCONFIRMED if written else Confirmation.NOT_QUEUED
+        self._timeouts = 0
+        return Confirmation.CONFIRMED
+
+    async def keep(self) -> None:
+        """Connect, stay connected, connect again; run as a task."""
+        failures = 0
+        while True:
+            connection: AbstractConnection | None = None
+            self._lost = asyncio.Event()
+            try:
+                async with asyncio.timeout(self.CONNECT_TIMEOUT):
+                    connection = await aio_pika.connect(self._url, heartbeat=10, timeout=self.CONNECT_TIMEOUT)
+                    exchange = await self._prepare(connection)
+            except _ERRORS as error:
+                failures += 1
+                self._becomes(None, down=True, reason=f"unreachable ({type(error).__name__})")
+            else:
+                failures = 0
+                self._becomes(exchange, down=False, reason="ok")
+                await self._lost.wait()
+            finally:
+                if connection is not None:
+                    await _abandon(connection)
+            await asyncio.sleep(self.PAUSES[min(failures, len(self.PAUSES)) - 1] if failures else 0)
+
+    async def _usable(self) -> AbstractExchange | None:
+        while self._exchange is None and not self.down:
+            await self._changed.wait()
+        return self._exchange
+
+    async def _prepare(self, connection: AbstractConnection) -> AbstractExchange:
+        warnings = await declare(connection)
+        self.topology_warning = "; ".join(warnings) or None
+        if warnings:
+            log.warning("broker.topology", reason=self.topology_warning)
+        channel: AbstractChannel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+        exchange = await channel.get_exchange(topology.EXCHANGE, ensure=False)
+        try:
+            await exchange.publish(aio_pika.Message(b"", message_id=secrets.token_hex(16)), PROBE_KEY, mandatory=True)
+        except DeliveryError:
+            pass  # returned, as it should be: the broker works through what we publish
+        channel.close_callbacks.add(self._closed)
+        connection.close_callbacks.add(self._closed)
+        return exchange
+
+    def _closed(self, *_: object) -> None:
+        self._lose("connection lost")
+
+    def _timed_out(self, exchange: AbstractExchange) -> None:
+        self._timeouts += 1
+        if self._timeouts >= self.TIMEOUTS and exchange is self._exchange:
+            log.warning("broker.stuck", timeouts=self._timeouts)
+            self._lose("no confirms", down=True)
+
+    def _lose(self, reason: str, *, down: bool = False) -> None:
+        if self._exchange is not None:
+            self._becomes(None, down=down, reason=reason)
+            self._lost.set()
+
+    def _becomes(self, exchange: AbstractExchange | None, *, down: bool, reason: str) -> None:
+        if (exchange is not None) != self.up or reason != self.reason:
+            log.info("broker.up" if exchange is not None else "broker.lost", reason=reason)
+        self._exchange, self.down, self.reason = exchange, down, reason
+        self._timeouts = 0
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+async def declare(connection: AbstractConnection) -> list[str]:
+    """Declare exchanges and queues as both servers know them; what the broker refuses is returned in words."""
+    warnings: list[str] = []
+    for name, kind in topology.EXCHANGES.items():
+        try:
+            channel = await connection.channel()
+            await channel.declare_exchange(name, kind, durable=True)
+            await channel.close()
+        except AMQPError as error:
+            warnings.append(f"exchange {name}: {type(error).__name__}")
+    for queue in topology.QUEUES:
+        try:
+            channel = await connection.channel()
+            declared = await channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments))
+            await declared.bind(queue.exchange, queue.name)
+            await channel.close()
+        except AMQPError as error:
+            warnings.append(f"queue {queue.name}: {type(error).__name__}")
+    return warnings
+
+
+async def _abandon(connection: AbstractConnection) -> None:
+    # A broker that hangs never answers a close: the socket is closed all the same when the time is up.
+    try:
+        async with asyncio.timeout(0.5):
+            await connection.close()
+    except _ERRORS:
+        pass

@@ -1,0 +1,171 @@
+"""
+Redis: a few connections, each of which proves at its start that it speaks to a Redis that is right, and the probe that notices when it is.
+
+Redis may lose everything. Server B writes a marker with the `run_id` of the Redis that it has filled; where the marker is absent or names
+another, nothing read here may be believed, so that a client never hears 401 or 404 for what was merely lost.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+from redis.asyncio import BlockingConnectionPool, Connection, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+from sms_contract import keyspace
+
+from sms_gateway.clock import Clock
+
+log = structlog.get_logger()
+
+type Command = tuple[bytes | str | int, ...]
+
+
+class CacheError(Exception):
+    """Redis did not answer, or what it holds is not to be believed now."""
+
+
+class NotReadyError(RedisError):
+    """This Redis has not been filled by Server B."""
+
+
+class Script:
+    """A Lua script and its SHA-1."""
+
+    def __init__(self, path: Path) -> None:
+        self.source = path.read_bytes()
+        self.sha = ""
+
+
+class Cache:
+    """The gateway's access to Redis."""
+
+    def __init__(self, url: str, clock: Clock, *, scripts: Sequence[Script] = ()) -> None:
+        # No resending: redis-py would repeat a script whose answer was lost, and charge twice.
+        options: dict[str, Any] = {
+            "socket_timeout": 0.5,
+            "socket_connect_timeout": 0.5,
+            "retry": Retry(NoBackoff(), 0),
+            "health_check_interval": 0,
+            "protocol": 2,
+        }
+        self._pool = BlockingConnectionPool.from_url(
+            url, max_connections=16, timeout=0.3, redis_connect_func=self._greet, **options
+        )
+        self._own = Redis.from_url(url, single_connection_client=False, **options)
+        self._clock = clock
+        self._scripts = scripts
+        self._run_id: str | None = None
+        self._doubted = asyncio.Event()
+        #: Keys, clients and providers may be believed; statuses too. Why not, where not.
+        self.ready = False
+        self.statuses_ready = False
+        self.reason = "not asked yet"
+
+    async def run(self, *commands: Command) -> list[Any]:
+        """Send commands in one round trip. An error that Redis answers to one of them stands in its place."""
+        if not self.ready:
+            raise CacheError(self.reason)
+        try:
+            connection = await self._pool.get_connection()
+        except (RedisError, OSError) as error:
+            raise CacheError(type(error).__name__) from error
+        try:
+            return await self._exchange(connection, commands)
+        except (RedisError, OSError) as error:
+            raise CacheError(type(error).__name__) from error
+        finally:
+            await self._pool.release(connection)
+
+    async def evaluate(self, calls: Sequence[tuple[Script, Sequence[Any], Sequence[Any]]]) -> list[Any]:
+        """Call scripts with their keys and arguments, all in one round trip; one that Redis has forgotten is sent again."""
+        commands: list[Command] = [("EVALSHA", script.sha, len(keys), *keys, *arguments) for script, keys, arguments in calls]
+        results = await self.run(*commands)
+        forgotten = [i for i, result in enumerate(results) if isinstance(result, NoScriptError)]
+        if forgotten:
+            again = await self.run(*(("EVAL", calls[i][0].source, *commands[i][2:]) for i in forgotten))
+            for i, result in zip(forgotten, again, strict=True):
+                results[i] = result
+        return results
+
+    def marked(self, field: bytes | None) -> bool:
+        """Whether a field of the marker, read in the same round trip as something missing, names this Redis."""
+        return field is not None and field.decode() == self._run_id
+
+    def doubt(self) -> None:
+        """Something that must be there is not: have the probe look at once."""
+        self._doubted.set()
+
+    async def watch(self) -> None:
+        """Probe for ever; run as a task."""
+        while True:
+            await self.probe()
+            self._doubted.clear()
+            try:
+                async with asyncio.timeout(1.0 if self.ready and self.statuses_ready else 0.3):
+                    await self._doubted.wait()
+                    await asyncio.sleep(0.05)
+            except TimeoutError:
+                pass
+
+    async def probe(self) -> None:
+        """Ask Redis who it is, what the marker says and what the time is."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(1.5):
+                before = loop.time()
+                seconds, microseconds = await self._own.time()
+                self._clock.adjust(seconds * 1000 + microseconds / 1000, before=before, after=loop.time())
+                run_id = str((await self._own.info("server"))["run_id"])
+                marker: dict[bytes, bytes] = await self._own.hgetall(keyspace.MARKER)  # type: ignore[misc]
+                if run_id != self._run_id or not self.ready:
+                    for script in self._scripts:
+                        script.sha = await self._own.script_load(script.source)  # type: ignore[misc, arg-type]
+        except (RedisError, OSError) as error:
+            await self._becomes(ready=False, statuses_ready=False, reason=f"unreachable ({type(error).__name__})")
+            return
+        if run_id != self._run_id:
+            self._run_id = run_id
+            await self._pool.disconnect()
+        ready = self.marked(marker.get(b"admit"))
+        reason = "ok" if ready else "not filled by Server B yet"
+        await self._becomes(ready=ready, statuses_ready=ready and self.marked(marker.get(b"statuses")), reason=reason)
+
+    async def close(self) -> None:
+        await self._pool.disconnect()
+        await self._own.aclose()
+
+    async def _becomes(self, *, ready: bool, statuses_ready: bool, reason: str) -> None:
+        if ready != self.ready:
+            log.info("cache.ready" if ready else "cache.lost", reason=reason)
+            if not ready:
+                await self._pool.disconnect(inuse_connections=False)
+        self.ready, self.statuses_ready, self.reason = ready, statuses_ready, reason
+
+    async def _greet(self, connection: Connection) -> None:
+        await connection.on_connect()
+        info, marker = await self._exchange(connection, [("INFO", "server"), ("HGET", keyspace.MARKER, "admit")])
+        run_id = next((line[7:] for line in info.splitlines() if line.startswith(b"run_id:")), b"")
+        if not run_id or run_id != marker:
+            raise NotReadyError
+        # Set by the probe before: another one means that Redis was restarted in between, and the scripts are gone too.
+        if run_id.decode() != self._run_id:
+            raise NotReadyError
+
+    async def _exchange(self, connection: Connection, commands: Sequence[Command]) -> list[Any]:
+        try:
+            await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+            results: list[Any] = []
+            for _ in commands:
+                try:
+                    results.append(await connection.read_response())
+                except ResponseError as error:
+                    results.append(error)
+        except BaseException:
+            # Whatever happened, an answer may still be on its way: nobody else may read it.
+            await connection.disconnect(nowait=True)
+            raise
+        return results

@@ -1,0 +1,158 @@
+"""
+Group commit: concurrent requests share the cost of one flush.
+
+`submit` returns at once with a future. An item flushes in the same turn of the event loop when nothing is under way; while the allowed
+number of flushes is, items gather for the next. Each item has a deadline, also while its flush hangs; each gets a result of its own.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from math import ceil
+
+
+class WithdrawnError(Exception):
+    """The deadline passed while the item was still waiting: no flush has seen it."""
+
+
+class UnansweredError(Exception):
+    """The deadline passed while a flush had the item: nobody knows what became of it."""
+
+
+class _Entry[Item, Result]:
+    __slots__ = ("bucket", "deadline", "future", "item", "size", "taken")
+
+    def __init__(self, item: Item, size: int, deadline: float, future: asyncio.Future[Result]) -> None:
+        self.item = item
+        self.size = size
+        self.deadline = deadline
+        self.future = future
+        self.taken = False
+        self.bucket: set[_Entry[Item, Result]] | None = None
+
+
+class Coalescer[Item, Result]:
+    """
+    Gathers items and flushes them together, in the order of their coming.
+
+    `flush(items, deadline)` returns one result an item, in order; a result that is an exception is raised to that item's waiter alone. What
+    it raises is raised to all of them. `deadline` is the latest of the items', by the clock of the loop.
+    """
+
+    #: Deadlines are kept in steps of this many seconds, so that a thousand items cost a timer, not a thousand.
+    GRAIN = 0.05
+
+    def __init__(
+        self,
+        flush: Callable[[list[Item], float], Awaitable[Sequence[Result | Exception]]],
+        *,
+        max_in_flight: int = 4,
+        max_items: int = 500,
+        max_bytes: int = 2 * 1024 * 1024,
+    ) -> None:
+        self._flush = flush
+        self._max_in_flight = max_in_flight
+        self._max_items = max_items
+        self._max_bytes = max_bytes
+        self._waiting: deque[_Entry[Item, Result]] = deque()
+        self._tasks: set[asyncio.Task[Sequence[Result | Exception]]] = set()
+        self._buckets: dict[int, set[_Entry[Item, Result]]] = {}
+        self._launching = False
+        self._under_way = 0
+
+    def submit(self, item: Item, *, deadline: float, size: int = 0) -> asyncio.Future[Result]:
+        """Have an item flushed. Cancelling the future drops this waiter; the item too, if no flush has it yet."""
+        if size > self._max_bytes:
+            raise ValueError("larger than a flush may be")
+        loop = asyncio.get_running_loop()
+        entry: _Entry[Item, Result] = _Entry(item, size, deadline, loop.create_future())
+        self._watch(loop, entry)
+        self._waiting.append(entry)
+        if not self._launching and len(self._tasks) < self._max_in_flight:
+            self._launching = True
+            # Not in this very moment: what else arrives in this turn of the loop flies along.
+            loop.call_soon(self._launch)
+        return entry.future
+
+    @property
+    def load(self) -> int:
+        """How many items wait or are under way."""
+        return len(self._waiting) + self._under_way
+
+    async def drain(self) -> None:
+        """Wait until nothing is under way."""
+        while self._tasks or self._waiting:
+            await asyncio.wait(self._tasks) if self._tasks else await asyncio.sleep(0)
+
+    def _launch(self) -> None:
+        self._launching = False
+        while self._waiting and len(self._tasks) < self._max_in_flight:
+            entries = self._take()
+            if not entries:
+                return
+            deadline = max(entry.deadline for entry in entries)
+            task = asyncio.ensure_future(self._flush([entry.item for entry in entries], deadline))
+            self._tasks.add(task)
+            self._under_way += len(entries)
+            task.add_done_callback(lambda task, entries=entries: self._land(task, entries))  # type: ignore[misc]
+
+    def _take(self) -> list[_Entry[Item, Result]]:
+        entries: list[_Entry[Item, Result]] = []
+        size = 0
+        while self._waiting and len(entries) < self._max_items:
+            entry = self._waiting[0]
+            if entry.future.done():
+                self._forget(self._waiting.popleft())
+                continue
+            size += entry.size
+            if size > self._max_bytes and entries:
+                break
+            entry.taken = True
+            entries.append(self._waiting.popleft())
+        return entries
+
+    def _land(self, task: asyncio.Task[Sequence[Result | Exception]], entries: list[_Entry[Item, Result]]) -> None:
+        self._tasks.discard(task)
+        self._under_way -= len(entries)
+        if task.cancelled():
+            results: Sequence[Result | Exception] = [UnansweredError() for _ in entries]
+        elif (failure := task.exception()) is not None:
+            results = [_failure(failure) for _ in entries]
+        else:
+            results = task.result()
+        for entry, result in zip(entries, results, strict=True):
+            self._forget(entry)
+            if entry.future.done():
+                continue
+            if isinstance(result, Exception):
+                entry.future.set_exception(result)
+            else:
+                entry.future.set_result(result)
+        if self._waiting:
+            self._launch()
+
+    def _watch(self, loop: asyncio.AbstractEventLoop, entry: _Entry[Item, Result]) -> None:
+        step = ceil(entry.deadline / self.GRAIN)
+        bucket = self._buckets.get(step)
+        if bucket is None:
+            bucket = self._buckets[step] = set()
+            loop.call_at(step * self.GRAIN, self._expire, step)
+        bucket.add(entry)
+        entry.bucket = bucket
+
+    def _forget(self, entry: _Entry[Item, Result]) -> None:
+        if entry.bucket is not None:
+            entry.bucket.discard(entry)
+
+    def _expire(self, step: int) -> None:
+        for entry in self._buckets.pop(step):
+            entry.bucket = None
+            if not entry.future.done():
+                entry.future.set_exception(UnansweredError() if entry.taken else WithdrawnError())
+
+
+def _failure(failure: BaseException) -> Exception:
+    # One instance a waiter: a shared one would gather the tracebacks of all of them.
+    copy = RuntimeError("the flush failed")
+    copy.__cause__ = failure
+    return copy

@@ -1,0 +1,145 @@
+"""
+From a request to a draft: all that is decided about a message before admission, in the order that the API promises.
+
+Some checks depend on what is true now and may not have been when the same request was made first: a `send_at` that has passed since, a
+provider that was switched off. Their refusal is kept with the draft, because only admission knows whether the request was admitted before.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import msgspec
+from msgspec import UnsetType
+from sms_contract import phone
+from sms_contract.ids import uuid7
+from sms_contract.keyspace import idempotency_digest
+
+from sms_gateway.content import Content, settle
+from sms_gateway.directory import Principal, Providers
+from sms_gateway.problems import Mistake, Problem
+from sms_gateway.schema import SendMessage
+from sms_gateway.validation import MAX_AHEAD_MS, moment_ms
+
+VALIDITY = 86_400
+VALIDITY_OTP = 300
+
+_canonical = msgspec.json.Encoder(order="deterministic").encode
+_PATH = b"POST /v1/messages "
+
+
+@dataclass(slots=True, kw_only=True)
+class Draft:
+    """A message that has passed every check but admission."""
+
+    principal: Principal
+    request: SendMessage
+    content: Content
+    tracking_id: str
+    created_ms: int
+    sender: str | None
+    providers: list[str]  #: as asked for, each once
+    route: list[str]  #: what would be tried
+    traffic_type: str
+    send_at: int | None
+    expires_at: int
+    fingerprint: str
+    idempotency: str | None
+    dry_run: bool
+    refusal: Problem | None  #: stands unless this very request was admitted before
+    no_route: Problem | None  #: stands if admission finds nothing else
+    traceparent: str | None = None
+
+
+def draft(
+    request: SendMessage, principal: Principal, providers: Providers, *, idempotency_key: str | None, now_ms: int
+) -> Draft:
+    """Check a request that is formally right. Raises `Problem`."""
+    client = principal.client
+    test = principal.mode == "test"
+    asked = request.traffic_type
+    traffic_type = asked if not isinstance(asked, UnsetType) else "transactional"
+    send_at, refusal = _send_at(request, now_ms)
+    url = request.callback_url
+    if not isinstance(url, UnsetType) and not test and not url.lower().startswith("https:"):
+        raise Problem("request.invalid", errors=[Mistake("/callback_url", "url", "Plain http is for test keys only.")])
+
+    if not phone.is_possible(request.to):
+        raise Problem("recipient.invalid_number")
+    if client.countries and not phone.is_allowed(request.to, client.countries):
+        refusal = refusal or Problem("recipient.country_blocked")
+
+    sender = request.sender
+    if isinstance(sender, UnsetType):
+        sender = client.default_sender
+    else:
+        if not phone.is_sender(sender):
+            raise Problem("sender.invalid")
+        if client.senders and sender not in client.senders:
+            refusal = refusal or Problem("sender.invalid", "This sender is not one of the client's.")
+
+    named = [] if isinstance(request.providers, UnsetType) else list(dict.fromkeys(request.providers))
+    route, missing = _route(named, providers, request.to, test=test)
+    if named:
+        refusal = refusal or missing
+
+    content = settle(
+        request.text,
+        "auto" if isinstance(request.encoding, UnsetType) else request.encoding,
+        10 if isinstance(request.max_segments, UnsetType) else request.max_segments,
+    )
+    dry_run = request.dry_run is True
+    validity = request.validity_period
+    if isinstance(validity, UnsetType):
+        validity = VALIDITY_OTP if traffic_type == "otp" else VALIDITY
+    if refusal is not None and (dry_run or idempotency_key is None):
+        raise refusal
+    return Draft(
+        principal=principal,
+        request=request,
+        content=content,
+        tracking_id=uuid7(now_ms),
+        created_ms=now_ms,
+        sender=sender,
+        providers=named,
+        route=route,
+        traffic_type=traffic_type,
+        send_at=send_at,
+        expires_at=(send_at or now_ms) + validity * 1000,
+        fingerprint=hashlib.sha256(_PATH + _canonical(request)).hexdigest(),
+        idempotency=None if dry_run or idempotency_key is None else idempotency_digest(principal.mode, idempotency_key),
+        dry_run=dry_run,
+        refusal=refusal,
+        no_route=None if named else missing,
+    )
+
+
+def _send_at(request: SendMessage, now_ms: int) -> tuple[int | None, Problem | None]:
+    if isinstance(request.send_at, UnsetType):
+        return None, None
+    send_at = moment_ms(request.send_at)
+    if send_at is None:
+        raise Problem("request.invalid", errors=[Mistake("/send_at", "time", "This is not an RFC 3339 time with an offset.")])
+    if send_at > now_ms + MAX_AHEAD_MS:
+        raise Problem("request.invalid", errors=[Mistake("/send_at", "range", "This is more than 30 days ahead.")])
+    if send_at < now_ms:
+        return send_at, Problem("request.invalid", errors=[Mistake("/send_at", "range", "This is past.")])
+    return send_at, None
+
+
+def _route(named: list[str], providers: Providers, to: str, *, test: bool) -> tuple[list[str], Problem | None]:
+    """What would be tried, and what is wrong with it. The `test` provider serves test mode, all of it and nothing else."""
+    for slug in named:
+        known = providers.by_slug.get(slug)
+        if known is None or (known.test and not test):
+            return [], Problem("provider.unknown", f"There is no provider `{slug[:64]}`.")
+    if named and not any(providers.by_slug[slug].active for slug in named):
+        return [], Problem("provider.disabled")
+    if test:
+        route = [provider.slug for provider in providers.listed if provider.test and provider.active]
+        return route, None if route else Problem("route.none_available")
+    if named:
+        return [slug for slug in named if providers.by_slug[slug].active], None
+    active = [provider for provider in providers.listed if provider.active and not provider.test]
+    if not active:
+        return [], Problem("route.none_available")
+    return [provider.slug for provider in active if phone.is_allowed(to, provider.countries)], None

@@ -1,0 +1,63 @@
+"""Everything the gateway is made of, put together once a process."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sms_gateway.admission.reserve import ADMISSION, Admission
+from sms_gateway.admission.settle import FINALIZE, RELEASE, Settler
+from sms_gateway.auth import Authenticator
+from sms_gateway.broker import Broker
+from sms_gateway.cache import Cache
+from sms_gateway.clock import Calendar, Clock
+from sms_gateway.directory import Directory
+from sms_gateway.observability import metrics
+from sms_gateway.publisher import Publisher
+from sms_gateway.settings import Settings
+from sms_gateway.submission import Submissions
+
+#: Seconds that a stopping process gives to what is under way: the deadline of a submission, and a little.
+FAREWELL = 4.0
+
+
+class Gateway:
+    """The parts, and their lives."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock = Clock()
+        self.calendar = Calendar()
+        self.cache = Cache(settings.redis_url.get_secret_value(), self.clock, scripts=(ADMISSION, FINALIZE, RELEASE))
+        self.directory = Directory(self.cache)
+        self.authenticator = Authenticator(self.directory, self.clock, settings.key_pepper.get_secret_value())
+        self.broker = Broker(settings.rabbitmq_url.get_secret_value())
+        self.publisher = Publisher(self.broker)
+        self.settler = Settler(self.cache)
+        self.submissions = Submissions(
+            Admission(self.cache), self.publisher, self.settler, self.calendar, cap=settings.gateway_in_flight
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Connect in the background: the gateway starts, not ready, whatever else is down."""
+        tasks = [asyncio.create_task(life) for life in (self.cache.watch(), self.broker.keep(), self._observe())]
+        try:
+            yield
+        finally:
+            try:
+                async with asyncio.timeout(FAREWELL):
+                    await self.submissions.drain()
+                    await self.publisher.drain()
+            except TimeoutError:
+                pass
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.cache.close()
+
+    async def _observe(self) -> None:
+        while True:
+            metrics.IN_FLIGHT.set(self.submissions.in_flight)
+            metrics.BROKER_UP.set(self.broker.up)
+            metrics.CACHE_READY.set(self.cache.ready)
+            await asyncio.sleep(1.0)

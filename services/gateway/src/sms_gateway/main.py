@@ -1,0 +1,70 @@
+"""The application: FastAPI with its routes, inside the edge."""
+
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from sms_gateway import settings as configuration
+from sms_gateway.api import account, callbacks, documentation, messages, probes
+from sms_gateway.api.edge import Edge
+from sms_gateway.api.send import SendMessages
+from sms_gateway.gateway import Gateway
+from sms_gateway.observability import logs
+from sms_gateway.problems import Problem, render
+from sms_gateway.settings import Settings
+
+
+def create_app() -> ASGIApp:
+    """What a worker process serves, set up from the environment."""
+    settings = configuration.from_environment()
+    logs.configure(settings.log_level)
+    return build(settings)
+
+
+def build(settings: Settings) -> ASGIApp:
+    gateway = Gateway(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with gateway.running():
+            # What lives now lives as long as the process: the collector need not look at it again and again.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(50_000, 20, 50)
+            yield
+
+    app = FastAPI(
+        title="SMS gateway",
+        version="1",
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.gateway = gateway
+    # First of all routes: it is asked for most.
+    app.router.add_route("/v1/messages", SendMessages(gateway), methods=["POST"])  # type: ignore[arg-type]
+    for module in (messages, account, callbacks, probes, documentation):
+        app.include_router(module.router)
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(HTTPException, _http)
+    documentation.document(app)
+    return Edge(app, settings.public_base_url)
+
+
+async def _problem(_request: Request, problem: Exception) -> Response:
+    # The edge answers it, as it does those of the hot path.
+    raise problem
+
+
+async def _http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = {404: "route.not_found", 405: "request.method_not_allowed", 413: "request.too_large"}.get(error.status_code, "internal")
+    allowed = (error.headers or {}).get("Allow")
+    raise Problem(code, headers=[(b"allow", allowed.encode())] if allowed else None)

@@ -1,0 +1,98 @@
+"""
+Logs: one JSON object a line on standard output, with an event's name and fields from a fixed list.
+
+A field that is not on the list is dropped, so that no number, text or key can slip in. What libraries say is reduced to its template: their
+arguments may hold anything.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import MutableMapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+ALLOWED: Final = frozenset(
+    {
+        "event",
+        "level",
+        "timestamp",
+        "client",
+        "code",
+        "duration_ms",
+        "encoding",
+        "error",
+        "logger",
+        "method",
+        "mode",
+        "provider",
+        "reason",
+        "request_id",
+        "route",
+        "segments",
+        "status",
+        "timeouts",
+        "tracking_id",
+        "traffic_type",
+        "version",
+        "where",
+        "workers",
+    }
+)
+
+_encode = msgspec.json.Encoder().encode
+
+
+def configure(level: str) -> None:
+    """Set up structlog, and let the standard library's loggers through it."""
+    structlog.configure(
+        processors=[_render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer),
+        cache_logger_on_first_use=True,
+    )
+    handler = _Handler()
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger("uvicorn.error").setLevel(logging.INFO)
+    # They put whole messages into their log lines, and what matters about them is said by `broker`.
+    for chatty in ("aiormq", "aio_pika"):
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)
+
+
+def _render(_logger: object, level: str, event: MutableMapping[str, Any]) -> bytes:
+    now = time.time()
+    line = {"timestamp": f"{_second(int(now))}.{int(now * 1000) % 1000:03d}Z", "level": level}
+    for name, value in event.items():
+        if name in ALLOWED:
+            line[name] = value
+    return _encode(line)
+
+
+@lru_cache(maxsize=4)
+def _second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
+
+
+class _Handler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        error = where = None
+        if record.exc_info and record.exc_info[1] is not None:
+            error, where = describe(record.exc_info[1])
+        structlog.get_logger().log(
+            record.levelno, "library.log", logger=record.name, reason=str(record.msg).strip(), error=error, where=where
+        )
+
+
+def describe(error: BaseException) -> tuple[str, str]:
+    """An exception's type and the places it came through, without its message."""
+    places: list[str] = []
+    traceback = error.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        places.append(f"{code.co_filename.rpartition('/site-packages/')[2].rpartition('/src/')[2]}:{traceback.tb_lineno}")
+        traceback = traceback.tb_next
+    return type(error).__name__, " > ".join(places[-8:])

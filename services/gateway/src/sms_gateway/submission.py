@@ -1,0 +1,247 @@
+"""
+A submission's way: reserve, publish, wait for the confirm, finish the reservation.
+
+It runs as a task of its own: a client that goes away drops only its own waiting. One deadline, counted from the request's arrival, covers
+gathering, flushes and reconnects.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+from sms_contract import message as view
+from sms_contract.envelope import Submission, encode_entry
+from sms_contract.ids import created_ms
+from sms_contract.message import Accepted, Message
+from sms_contract.topology import submissions_queue
+
+from sms_gateway.admission.reserve import Admission, Claim, Purpose, Verdict
+from sms_gateway.admission.settle import End, Settlement, Settler
+from sms_gateway.broker import Confirmation
+from sms_gateway.cache import CacheError
+from sms_gateway.clock import Calendar, Day
+from sms_gateway.coalescer import Coalescer, UnansweredError, WithdrawnError
+from sms_gateway.drafts import Draft
+from sms_gateway.problems import Problem
+from sms_gateway.publisher import Publisher
+from sms_gateway.schema import DryRun
+
+#: Seconds from arrival within which a message is queued or is not, and what others grant on top before they take a reservation over.
+DEADLINE = 3.0
+GRACE_MS = 500
+
+_encode = msgspec.json.Encoder().encode
+_decode_message = msgspec.json.Decoder(Message).decode
+_decode_accepted = msgspec.json.Decoder(Accepted).decode
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What a submission came to."""
+
+    kind: Literal["accepted", "replayed", "dry_run"]
+    body: bytes
+    tracking_id: str = ""
+    used: int = 0
+    day: Day
+
+
+class RefusedByAdmission(Problem):  # noqa: N818
+    """A refusal that admission pronounced, with what it knows about the day's quota."""
+
+    def __init__(self, problem: Problem, *, used: int, day: Day) -> None:
+        super().__init__(
+            problem.code,
+            problem.detail,
+            errors=problem.errors,
+            tracking_id=problem.tracking_id,
+            retryable=problem.retryable,
+            retry_after=problem.retry_after,
+        )
+        self.used = used
+        self.day = day
+
+
+class Submissions:
+    """Takes drafts and sees them through."""
+
+    def __init__(self, admission: Admission, publisher: Publisher, settler: Settler, calendar: Calendar, *, cap: int) -> None:
+        self._admissions: Coalescer[Claim, Verdict] = Coalescer(admission.flush, max_in_flight=2)
+        self._publisher = publisher
+        self._settler = settler
+        self._calendar = calendar
+        self._cap = cap
+        self._tasks: set[asyncio.Task[Outcome]] = set()
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._tasks)
+
+    async def submit(self, draft: Draft, *, arrived: float) -> Outcome:
+        """See a draft through; `arrived` is when its request had come in, by the clock of the loop. Raises `Problem`."""
+        if len(self._tasks) >= self._cap:
+            raise Problem("overloaded")
+        task = asyncio.get_running_loop().create_task(self._carry(draft, arrived + DEADLINE))
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return await asyncio.shield(task)
+
+    async def drain(self) -> None:
+        """Wait until all that is under way has ended."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        await self._settler.drain()
+
+    def _done(self, task: asyncio.Task[Outcome]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # its waiter, if it is still there, has it
+
+    async def _carry(self, draft: Draft, deadline: float) -> Outcome:
+        principal = draft.principal
+        day = self._calendar.day(principal.client.time_zone, draft.created_ms)
+        submission = _submission(draft, day)
+        message = view.accepted(submission)
+        claim = _claim(draft, submission, day, answer=_encode(message))
+        entry = encode_entry(submission)
+
+        try:
+            verdict = await self._admissions.submit(claim, deadline=deadline)
+        except WithdrawnError as error:
+            raise Problem("cache.unavailable") from error
+        except (CacheError, UnansweredError) as error:
+            # The script may have run all the same; nothing was published, so it can be undone, behind the answer.
+            self._settler.settle_later(Settlement(claim, claim.id, day.name, "release"))
+            raise Problem("cache.unavailable") from error
+
+        if verdict.kind == "r":
+            body = _encode(_decode_accepted(verdict.answer))
+            return Outcome(kind="replayed", body=body, tracking_id=verdict.id, used=verdict.used, day=day)
+        if verdict.kind == "o" and draft.dry_run and draft.no_route is None:
+            return Outcome(kind="dry_run", body=_dry_run(draft), used=verdict.used, day=day)
+        if verdict.kind not in {"n", "t"}:
+            raise RefusedByAdmission(_refusal(draft, verdict, day), used=verdict.used, day=day)
+
+        tracking_id, charged_day = claim.id, day.name
+        if verdict.kind == "t":
+            tracking_id, charged_day = verdict.id, verdict.day
+            message = _decode_message(verdict.answer)
+            entry = encode_entry(_again(submission, message, charged_day))
+
+        confirmation = await self._publisher.publish(submissions_queue(draft.traffic_type), entry, deadline=deadline)
+        if confirmation is Confirmation.CONFIRMED:
+            await self._settler.settle(Settlement(claim, tracking_id, charged_day, "done"))
+            return Outcome(kind="accepted", body=_accepted(message), tracking_id=tracking_id, used=verdict.used, day=day)
+        end: End = "release" if confirmation is Confirmation.NOT_QUEUED else "leave"
+        await self._settler.settle(Settlement(claim, tracking_id, charged_day, end))
+        if end == "release":
+            raise Problem("broker.unavailable")
+        raise Problem("broker.unconfirmed", tracking_id=tracking_id, retryable=claim.idempotency is not None)
+
+
+def _claim(draft: Draft, submission: Submission, day: Day, *, answer: bytes) -> Claim:
+    purpose: Purpose = "n"
+    if draft.dry_run:
+        purpose = "d"
+    elif draft.refusal is not None:
+        purpose = "s"
+    elif draft.no_route is not None:
+        purpose = "r"
+    return Claim(
+        principal=draft.principal,
+        id=draft.tracking_id,
+        owner=draft.tracking_id,
+        day=day.name,
+        segments=submission.segments if draft.principal.mode == "live" else 0,
+        fingerprint=draft.fingerprint,
+        idempotency=draft.idempotency,
+        purpose=purpose,
+        deadline_ms=draft.created_ms + int(DEADLINE * 1000) + GRACE_MS,
+        answer=answer,
+    )
+
+
+def _submission(draft: Draft, day: Day) -> Submission:
+    request, content, principal = draft.request, draft.content, draft.principal
+    unset = msgspec.UNSET
+    return Submission(
+        tracking_id=draft.tracking_id,
+        client=principal.client.id,
+        mode=principal.mode,
+        to=request.to,
+        text=request.text,
+        fingerprint=draft.fingerprint,
+        reserved_at=draft.created_ms,
+        segments=content.segments.count,
+        encoding=content.segments.encoding,
+        characters=content.segments.characters,
+        expires_at=draft.expires_at,
+        sender=draft.sender,
+        wire_text=content.wire_text,
+        providers=draft.providers,
+        reference=None if request.reference is unset else request.reference,
+        callback_url=None if request.callback_url is unset else request.callback_url,
+        send_at=draft.send_at,
+        traffic_type=draft.traffic_type,
+        on_unknown=principal.client.on_unknown if request.on_unknown is unset else request.on_unknown,
+        metadata={} if request.metadata is unset else request.metadata,
+        max_segments=10 if request.max_segments is unset else request.max_segments,
+        idempotency=draft.idempotency,
+        charged_day=day.name if principal.mode == "live" else None,
+        key_id=principal.key_id,
+        traceparent=draft.traceparent,
+    )
+
+
+def _again(submission: Submission, first: Message, day: str) -> Submission:
+    """The same message under the id of its first try, whose confirm never came; it is charged to that try's day."""
+    created = created_ms(first.tracking_id)
+    return msgspec.structs.replace(
+        submission,
+        tracking_id=first.tracking_id,
+        reserved_at=created,
+        expires_at=submission.expires_at if submission.send_at else submission.expires_at - submission.reserved_at + created,
+        sender=first.sender,
+        charged_day=day or None,
+    )
+
+
+def _refusal(draft: Draft, verdict: Verdict, day: Day) -> Problem:
+    if verdict.kind == "i":
+        return Problem("idempotency.in_progress", retry_after=_seconds(verdict.wait_ms))
+    if verdict.kind == "k":
+        return Problem("idempotency.key_reused")
+    if verdict.kind == "l":
+        return Problem("rate.limited", retry_after=_seconds(verdict.wait_ms))
+    if verdict.kind == "q":
+        return Problem("quota.exceeded", retry_after=_seconds(day.ends_ms - draft.created_ms))
+    return draft.refusal or draft.no_route or Problem("internal")
+
+
+def _accepted(message: Message) -> bytes:
+    return _encode(
+        Accepted(
+            tracking_id=message.tracking_id,
+            status=message.status,
+            is_final=message.is_final,
+            version=message.version,
+            mode=message.mode,
+            to=message.to,
+            sender=message.sender,
+            segments=message.segments,
+            reference=message.reference,
+            metadata=message.metadata,
+            created_at=message.created_at,
+        )
+    )
+
+
+def _dry_run(draft: Draft) -> bytes:
+    return _encode(DryRun(to=draft.request.to, sender=draft.sender, segments=draft.content.segments, providers=draft.route))
+
+
+def _seconds(ms: int) -> int:
+    return max(1, -(-ms // 1000))
+
+
