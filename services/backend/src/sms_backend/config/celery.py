@@ -6,7 +6,6 @@ No result backend, no countdown, no retry, no canvas: PostgreSQL says what is du
 
 import os
 
-import django
 from celery import Celery, bootsteps
 from celery.signals import setup_logging
 from celery.worker.consumer import Consumer
@@ -76,5 +75,3 @@ app.conf.update(
 def _keep_our_logs(**_: object) -> None:
     """Celery must not put its own handlers over ours."""
 
-
-django.setup()

@@ -52,7 +52,7 @@ class Message(models.Model):
     provider_message_id = models.TextField(null=True)  # noqa: DJ001
     error_code = models.CharField(max_length=40, null=True)  # noqa: DJ001
     error_detail = models.TextField(null=True)  # noqa: DJ001
-    error_provider_code = models.CharField(max_length=40, null=True)  # noqa: DJ001
+    error_provider_code = models.TextField(null=True)  # noqa: DJ001
     charged_day = models.DateField(null=True)
     charged_segments = models.SmallIntegerField(default=0)
     refunded_at = models.DateTimeField(null=True)
@@ -81,12 +81,12 @@ class Attempt(models.Model):
     message = models.ForeignKey(Message, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
     number = models.SmallIntegerField()
     provider = models.CharField(max_length=40)
-    outcome = models.CharField(max_length=20, help_text="`started`, then one of the outcomes of `sms_providers.errors`.")
+    outcome = models.CharField(max_length=32, help_text="`started`, then one of the outcomes of `sms_providers.errors`.")
     report = models.CharField(max_length=12, null=True, help_text="What the provider's reports say, summed up.")  # noqa: DJ001
     provider_message_id = models.TextField(null=True)  # noqa: DJ001
     error_code = models.CharField(max_length=40, null=True)  # noqa: DJ001
     error_detail = models.TextField(null=True)  # noqa: DJ001
-    error_provider_code = models.CharField(max_length=40, null=True)  # noqa: DJ001
+    error_provider_code = models.TextField(null=True)  # noqa: DJ001
     decision = models.JSONField(help_text="Why this provider, and which were skipped and why.")
     lookups_missed = models.SmallIntegerField(default=0, help_text="How many look-ups have not found it.")
     started_at = models.DateTimeField()
@@ -112,7 +112,7 @@ class Receipt(models.Model):
     provider_message_id = models.TextField(null=True)  # noqa: DJ001
     status = models.CharField(max_length=12)
     error_code = models.CharField(max_length=40, null=True)  # noqa: DJ001
-    provider_code = models.CharField(max_length=40, null=True)  # noqa: DJ001
+    provider_code = models.TextField(null=True)  # noqa: DJ001
     part = models.SmallIntegerField(default=0)
     parts = models.SmallIntegerField(default=1)
     occurred_at = models.DateTimeField(null=True)

@@ -29,7 +29,8 @@ _UNKNOWNS = f"""
 WITH waited AS (
     SELECT id, on_unknown = 'resend' AND resends = 0 AND expires_at > now() AND cancel_requested_at IS NULL AS again
     FROM messages
-    WHERE status = 'sending' AND lease_until IS NULL AND unknown_until <= now() ORDER BY unknown_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    WHERE status = 'sending' AND lease_until IS NULL AND unknown_until <= now() ORDER BY unknown_until LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
 )
 UPDATE messages m SET version = m.version + 1, updated_at = now(), unknown_until = NULL,
     status = CASE WHEN again THEN 'queued' ELSE 'unknown' END,

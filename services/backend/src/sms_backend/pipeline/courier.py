@@ -1,6 +1,7 @@
 """The one event loop of a process, in a thread of its own, with the one HTTP session that all sends share."""
 
 import asyncio
+import atexit
 import threading
 from collections.abc import Iterator, Sequence
 
@@ -30,6 +31,14 @@ class Courier:
             done, waiting = asyncio.run_coroutine_threadsafe(_chunk(waiting), loop).result()
             yield [task.result() for task in done]
 
+    def close(self) -> None:
+        """Close the HTTP session and end the loop; nothing is under way any more."""
+        if self._loop is None:
+            return
+        if self._transport is not None:
+            asyncio.run_coroutine_threadsafe(self._transport.__aexit__(None, None, None), self._loop).result(timeout=5)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
     async def _begin(self, jobs: Sequence[Job]) -> set[asyncio.Task[tuple[int, Result]]]:
         if self._transport is None:
             self._transport = await Transport(observe=self._observe).__aenter__()
@@ -41,6 +50,7 @@ class Courier:
             if self._loop is None:
                 self._loop = uvloop.new_event_loop()
                 threading.Thread(target=self._loop.run_forever, name="courier", daemon=True).start()
+                atexit.register(self.close)
             return self._loop
 
 

@@ -61,17 +61,17 @@ def settlement(
             tried=message.tried,
             unsuitable=message.unsuitable,
             provider=provider,
-            provider_message_id=result.message_id,
+            provider_message_id=_storable(result.message_id),
         )
     if result.is_unknown:
         return _failed_attempt(message, number, result, status=Status.SENDING, provider=provider, unknown_for=waits.for_lane(message.lane))
     if result.is_final:
         return _ended(message, number, result)
-    return _try_elsewhere(message, number, provider, result, choose, rng)
+    return _try_elsewhere(message, number, result, provider=provider, choose=choose, rng=rng)
 
 
 def _try_elsewhere(
-    message: Any, number: int, provider: str, error: SendError, choose: Callable[[Sequence[str]], Choice], rng: Random
+    message: Any, number: int, error: SendError, *, provider: str, choose: Callable[[Sequence[str]], Choice], rng: Random
 ) -> Settlement:
     unsuitable, tried = message.unsuitable, [*message.tried, provider]
     if error.outcome is Outcome.NOT_FOR_THIS_PROVIDER:
@@ -118,9 +118,14 @@ def _failed_attempt(
         unsuitable=message.unsuitable if unsuitable is None else unsuitable,
         provider=provider,
         error_code=error.code,
-        error_detail=error.detail or None,
-        error_provider_code=error.provider_code,
+        error_detail=_storable(error.detail) or None,
+        error_provider_code=_storable(error.provider_code),
         next_after=next_after,
         unknown_for=unknown_for,
         refund=refund,
     )
+
+
+def _storable(text: str | None) -> str | None:
+    # PostgreSQL's text has no NUL; a vendor's oddity must not cost us what it answered.
+    return None if text is None else text.replace("\0", "")
