@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sms_stack import lifecycle, lint, tiers
+from sms_stack import demo, lifecycle, lint, telling, tiers
 from sms_stack import status as state
 from sms_stack.errors import NotUp, StackError
 from sms_stack.home import ROOT, Home
@@ -52,6 +52,16 @@ def show_help() -> None:
     results.print(
         "\nCommands that report take --json: one document on stdout, progress on stderr. State lives in SMSGW_HOME (default: var/)."
     )
+
+
+@app.command("demo", help="Bring everything up and show the main job.")
+def show_demo(*, as_json: Json = False) -> None:
+    told = demo.run(Home.from_environment())
+    if as_json:
+        report(told)
+    else:
+        telling.show(told)
+    raise typer.Exit(0 if told["ok"] else 1)
 
 
 @app.command(help="Start everything and wait until it is ready.")

@@ -4,11 +4,10 @@ import os
 import shutil
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Callable, Collection, Mapping
-from urllib.error import HTTPError, URLError
 
 from sms_stack import credentials, packages, ports
+from sms_stack.calls import call
 from sms_stack.errors import MissingProgram, NotReady, StackError
 from sms_stack.home import ROOT, Home
 from sms_stack.instance import APPLICATION, EXTERNAL, SIMULATOR, Instance
@@ -169,13 +168,10 @@ def unready(instance: Instance, supervisor: Supervisor, wanted: Collection[str])
 def answer_of(url: str) -> str | None:
     """Why `url` does not answer 200, or None when it does."""
     try:
-        with urllib.request.urlopen(url, timeout=3):  # noqa: S310 -- our own http address
-            return None
-    except HTTPError as error:
-        body = error.read(300).decode(errors="replace").strip()
-        return f"{url} answers {error.code} {body}"
-    except (URLError, OSError) as error:
+        answer = call(url, timeout=3)
+    except OSError as error:
         return f"{url} does not answer ({error})"
+    return None if answer.status == 200 else f"{url} answers {answer.status} {answer.text[:300].strip()}"
 
 
 def environment_of(instance: Instance) -> dict[str, str]:
@@ -184,10 +180,11 @@ def environment_of(instance: Instance) -> dict[str, str]:
     return {**inherited(os.environ.items()), **settings, "SMSGW_HOME": str(instance.home.path)}
 
 
-def manage(instance: Instance, *arguments: str, feed: str | None = None) -> str:
+def manage(instance: Instance, *arguments: str, feed: str | None = None, environment: Mapping[str, str] | None = None) -> str:
     """Run an operator's command and return what it printed."""
     command = [sys.executable, "-m", "sms_backend", *arguments]
-    run = subprocess.run(command, cwd=ROOT, env=environment_of(instance), input=feed, capture_output=True, text=True, check=False)  # noqa: S603
+    told = {**environment_of(instance), **(environment or {})}
+    run = subprocess.run(command, cwd=ROOT, env=told, input=feed, capture_output=True, text=True, check=False)  # noqa: S603
     if run.returncode != 0:
         said = (run.stderr or run.stdout).strip()
         raise StackError(f"`./smsgw manage {' '.join(arguments[:2])}` failed: {said[-1500:]}")
