@@ -2,6 +2,8 @@
 
 import os
 
+import django
+
 for name, value in {
     "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
     "RABBITMQ_URL": "amqp://nobody:x@127.0.0.1:1/none",
@@ -15,3 +17,5 @@ for name, value in {
     "DJANGO_SETTINGS_MODULE": "sms_backend.config.settings",
 }.items():
     os.environ.setdefault(name, value)
+
+django.setup()

@@ -6,6 +6,11 @@ from random import Random
 from uuid import UUID, uuid4
 
 import pytest
+
+from sms_backend.messages.settle import Settlement
+from sms_backend.pipeline.retry import Waits, backoff, settlement
+from sms_backend.routing.selection import Candidate, Choice, Snapshot, choose
+from sms_contract.status import Status
 from sms_providers.errors import (
     MisconfiguredError,
     NotSentError,
@@ -16,11 +21,6 @@ from sms_providers.errors import (
     UnsuitableError,
 )
 from sms_providers.types import Accepted
-
-from sms_backend.messages.settle import Settlement
-from sms_backend.pipeline.retry import Waits, backoff, settlement
-from sms_backend.routing.selection import Candidate, Choice, Snapshot, choose
-from sms_contract.status import Status
 
 
 @dataclass

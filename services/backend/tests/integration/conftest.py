@@ -1,0 +1,86 @@
+"""Real PostgreSQL and Redis for each test, empty."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from pytest_django.plugin import DjangoDbBlocker
+
+from sms_backend.accounts.models import Client
+from sms_backend.core.cache import cache
+from sms_backend.core.crypto import seal
+from sms_backend.messages.hot import hot_cursor
+from sms_backend.messages.store import store
+from sms_backend.pipeline.adapters import adapters
+from sms_backend.routing import selectors
+from sms_backend.routing.models import Provider
+from sms_contract.envelope import Submission
+from sms_contract.ids import uuid7
+
+CLIENT = "c0ffee000001"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(database_url: str, django_db_blocker: DjangoDbBlocker) -> None:
+    """The database is this process's own already: only its tables are missing."""
+    with django_db_blocker.unblock():
+        call_command("migrate", verbosity=0)
+
+
+@pytest.fixture(autouse=True)
+def _clean(transactional_db: None, redis_url: str) -> Iterator[None]:
+    cache.flushdb()
+    adapters.forget()
+    selectors.forget()
+    yield
+    adapters.forget()
+    selectors.forget()
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client.objects.create(id=CLIENT, name="shop")
+
+
+@pytest.fixture
+def test_provider() -> Provider:
+    return Provider.objects.create(slug="test", adapter="test", config=seal({}))
+
+
+@pytest.fixture
+def submission() -> Callable[..., Submission]:
+    """A submission with the fields that a test cares about."""
+
+    def make(**fields: Any) -> Submission:
+        now = time.time_ns() // 1_000_000
+        usual: dict[str, Any] = {
+            "tracking_id": uuid7(now),
+            "client": CLIENT,
+            "mode": "test",
+            "to": "+15005550006",
+            "text": "Your code is 123456",
+            "fingerprint": "ab" * 32,
+            "reserved_at": now,
+            "segments": 1,
+            "encoding": "gsm7",
+            "characters": 19,
+            "expires_at": now + 86_400_000,
+        }
+        return Submission(**(usual | fields))
+
+    return make
+
+
+@pytest.fixture
+def stored(submission: Callable[..., Submission]) -> Callable[..., Submission]:
+    """A submission that is in the database."""
+
+    def make(**fields: Any) -> Submission:
+        made = submission(**fields)
+        with hot_cursor() as cursor:
+            store(cursor, [made])
+        return made
+
+    return make
