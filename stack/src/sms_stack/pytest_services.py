@@ -6,7 +6,7 @@ to this process's own before anything else is imported, because Django reads its
 """
 
 import os
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import amqp  # type: ignore[import-untyped]
 import psycopg
@@ -28,6 +28,17 @@ def with_path(url: str, path: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{path}"))
 
 
+def address_of(url: str) -> dict[str, str]:
+    """What amqp's `Connection` takes."""
+    parts = urlsplit(url)
+    return {
+        "host": f"{parts.hostname}:{parts.port}",
+        "userid": unquote(parts.username or ""),
+        "password": unquote(parts.password or ""),
+        "virtual_host": unquote(parts.path.removeprefix("/")),
+    }
+
+
 WORKER = number(os.environ.get("PYTEST_XDIST_WORKER", ""))
 DATABASE = f"smsgw_test{WORKER}"
 if all(GIVEN.values()):
@@ -47,7 +58,8 @@ def pytest_configure() -> None:
 @pytest.fixture(scope="session")
 def database_url() -> str:
     """An empty database that is this process's alone."""
-    with psycopg.connect(GIVEN["DATABASE_URL"], autocommit=True) as connection:
+    # Not by way of the given one: a parallel process inherits what its parent has narrowed already.
+    with psycopg.connect(with_path(GIVEN["DATABASE_URL"], "postgres"), autocommit=True) as connection:
         name = sql.Identifier(DATABASE)
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
         connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
@@ -58,9 +70,7 @@ def database_url() -> str:
 def rabbitmq_url() -> str:
     """A virtual host that is this process's alone, without the contract's queues and exchanges."""
     url = os.environ["RABBITMQ_URL"]
-    parts = urlsplit(url)
-    address = f"{parts.hostname}:{parts.port}"
-    with amqp.Connection(address, userid=parts.username, password=parts.password, virtual_host=parts.path[1:]) as connection:
+    with amqp.Connection(**address_of(url)) as connection:
         channel = connection.channel()
         for queue in (*(each.name for each in topology.QUEUES), *topology.CELERY_QUEUES):
             channel.queue_delete(queue)
