@@ -133,11 +133,13 @@ async def _acquire(semaphore: asyncio.Semaphore, not_after: float | None) -> Non
         await semaphore.acquire()
         return
     left = not_after - time.monotonic()
-    if left > 0 and not semaphore.locked():
-        await semaphore.acquire()  # returns at once
+    if left <= 0:
+        raise NotSentError("its lease had run out")
+    if not semaphore.locked():
+        await semaphore.acquire()  # at once
         return
     try:
-        async with asyncio.timeout(max(left, 0)):
+        async with asyncio.timeout(left):
             await semaphore.acquire()
     except TimeoutError as error:
         raise NotSentError("its lease ran out before a slot was free") from error
