@@ -3,14 +3,12 @@
 import os
 import sys
 
-from django.conf import settings
 from django.core.management import execute_from_command_line
-from django.db import connections
 from pydantic import ValidationError
 
 
 def main() -> None:
-    """Run one command, and leave nothing behind that the interpreter would wait for."""
+    """Run one command; say in plain words which setting is missing."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sms_backend.config.settings")
     try:
         execute_from_command_line(["smsgw manage", *sys.argv[1:]])
@@ -19,16 +17,6 @@ def main() -> None:
         for problem in problems:
             sys.stderr.write(f"environment: {'.'.join(map(str, problem['loc'])).upper()}: {problem['msg']}\n")
         sys.exit(2)
-    finally:
-        if settings.configured:
-            close_pools()
-
-
-def close_pools() -> None:
-    """The threads of a connection pool that is still open keep a finished process for seconds."""
-    for connection in connections.all(initialized_only=True):
-        connection.close()
-        connection.close_pool()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import redis
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
 from django.db import Error as DatabaseError
 
 from sms_backend.core.errors import OperatorError
@@ -66,18 +66,20 @@ class OperatorCommand(BaseCommand):
         except DatabaseError as error:
             raise Error(f"PostgreSQL does not answer, or refuses: {str(error).strip().splitlines()[0]}", returncode=1) from error
         if shown is not None:
-            self._show(shown, as_json=arguments.as_json)
+            show(self.stdout, shown, as_json=arguments.as_json)
 
     def progress(self, text: str) -> None:
         """A line for people, never on stdout."""
         self.stderr.write(text)
 
-    def _show(self, shown: Shown, *, as_json: bool) -> None:
-        if as_json:
-            self.stdout.write(json.dumps(shown.document, indent=2, ensure_ascii=False, default=str))
-        else:
-            for line in shown.lines:
-                self.stdout.write(line)
+
+def show(out: OutputWrapper, shown: Shown, *, as_json: bool) -> None:
+    """Write the one document, or the lines for people."""
+    if as_json:
+        out.write(json.dumps(shown.document, indent=2, ensure_ascii=False, default=str))
+    else:
+        for line in shown.lines:
+            out.write(line)
 
 
 def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> list[str]:
