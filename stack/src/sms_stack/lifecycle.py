@@ -13,7 +13,7 @@ from sms_stack.home import ROOT, Home
 from sms_stack.instance import APPLICATION, EXTERNAL, SIMULATOR, Instance
 from sms_stack.progress import say, step
 from sms_stack.services import postgresql, rabbitmq, redis
-from sms_stack.supervision import Supervisor, inherited, wait_until
+from sms_stack.supervision import Supervisor, end_leftovers, inherited, wait_until
 
 TROUBLE: dict[str, Callable[[str], str | None]] = {
     postgresql.NAME: postgresql.trouble,
@@ -33,6 +33,8 @@ def up(home: Home, *, services_only: bool = False, simulator: bool = False, give
     """Everything runs and is ready when this returns. Doing it again changes nothing. `given` is the operator's environment."""
     with home.lock():
         supervisor = Supervisor(home)
+        if not supervisor.alive():
+            end_leftovers(home)  # before ports are asked for: a dying process still holds its own
         running = supervisor.running()
         install_missing(home, given)
         chosen, moved = ports.choose(home, running=_owners(running))

@@ -105,8 +105,7 @@ class Supervisor:
                 self._call("addProcessGroup", name)
 
     def _start(self) -> None:
-        """Only under the instance's lock. What an earlier supervisord left is ended first: nothing runs twice."""
-        end_leftovers(self.home)
+        """Only under the instance's lock, and when nothing is left of an earlier one: nothing runs twice."""
         self.socket.unlink(missing_ok=True)
         command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(self.configuration)]
         # supervisord warns of pkg_resources' end at each start; that is setuptools' business, not a user's.
