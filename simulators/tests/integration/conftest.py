@@ -47,6 +47,12 @@ class Lab:
         async with self.http.request(method, f"{self.simulator.url}/control/{path}") as response:
             return await response.json() if response.status == 200 else response.status
 
+    async def until(self, path, condition):
+        """Ask until the answer is as wanted; the test's own time-out bounds it."""
+        while not condition(found := await self.control(path)):  # noqa: ASYNC110 - it is another's state
+            await asyncio.sleep(0)
+        return found
+
     async def post(self, **fields):
         form = {"To": "+447911123456", "From": "ACME", "Body": "hello", **fields}
         headers = {"Authorization": aiohttp.encode_basic_auth(SID, TOKEN)}

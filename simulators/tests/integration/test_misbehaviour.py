@@ -66,8 +66,7 @@ async def test_refusals_carry_retry_after(lab, http_status, code):
 async def test_latency_delays_answer_and_reports_but_not_the_ledger(lab, receiver):
     await lab.behave(latency=0.5)
     answer = asyncio.create_task(lab.post(StatusCallback=receiver.url))
-    while not (await lab.control("ledger"))["entries"]:
-        await asyncio.sleep(0)
+    await lab.until("ledger", lambda ledger: ledger["entries"])
     assert not answer.done()
     assert receiver.reports == []
     assert (await answer)[0] == 201
@@ -95,8 +94,7 @@ async def test_reports_are_tried_again_while_the_receiver_cannot_take_them(lab, 
     receiver.answers = [503, 204, 404]
     await lab.post(StatusCallback=receiver.url)
     assert await receiver.words(3) == ["sent", "sent", "delivered"]
-    while (counts := await lab.control("reports"))["pending"]:
-        await asyncio.sleep(0)
+    counts = await lab.until("reports", lambda counts: not counts["pending"])
     assert counts == {"posted": 1, "failed": 1, "pending": 0}
 
 

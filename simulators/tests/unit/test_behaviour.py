@@ -86,7 +86,9 @@ def test_a_share_of_signatures_is_forged():
     assert not decider().forges(decider().behaviour.reports)
 
 
-@pytest.mark.parametrize("wrong", [{"colour": "red"}, {"rules": [{"action": "explode"}]}, {"latency": "soon"}, {"reports": {"statuses": ["sent"]}}])
+@pytest.mark.parametrize(
+    "wrong", [{"colour": "red"}, {"rules": [{"action": "explode"}]}, {"latency": "soon"}, {"reports": {"statuses": ["sent"]}}]
+)
 def test_what_it_does_not_know_is_refused(wrong):
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(msgspec.json.encode(wrong), type=Behaviour)

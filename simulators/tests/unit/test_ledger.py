@@ -12,7 +12,9 @@ from sms_simulators.twilio.signature import sign
 
 def entry(*, tracking_id=None, to="+1", body="hi", accepted=True, account="AC1", outcome="accept"):
     sid = "SM1" if accepted else None
-    return Entry(account=account, to=to, sender="A", body=body, outcome=outcome, accepted=accepted, accepted_at=1.0, sid=sid, tracking_id=tracking_id)
+    return Entry(
+        account=account, to=to, sender="A", body=body, outcome=outcome, accepted=accepted, accepted_at=1.0, sid=sid, tracking_id=tracking_id
+    )
 
 
 def test_it_counts_what_came_twice_by_tracking_id_or_else_by_number_and_text(tmp_path):

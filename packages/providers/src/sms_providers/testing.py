@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Final
 
 import pytest
 from pydantic import ValidationError
+
 from sms_contract.errors import CATALOGUE
 from sms_contract.status import Status
-
 from sms_providers.base import HttpProvider, Provider
 from sms_providers.errors import NotSentError, Outcome, SendError, UnknownOutcomeError
 from sms_providers.registry import ADAPTERS
@@ -124,7 +124,8 @@ class ProviderRules:
         assert self.adapter.Config.secret_fields(), "an account without any secret?"
 
     def test_a_configuration_that_is_refused_shows_no_value(self) -> None:
-        wrong = {**self.samples.config, **dict.fromkeys(self.adapter.Config.secret_fields(), ["hunter2"]), "unheard_of": "hunter2"}
+        secrets = {name: ["hunter2"] for name in self.adapter.Config.secret_fields()}
+        wrong = {**self.samples.config, **secrets, "unheard_of": "hunter2"}
         with pytest.raises(ValidationError) as refused:
             self.adapter.Config.model_validate(wrong)
         assert "hunter2" not in str(refused.value)

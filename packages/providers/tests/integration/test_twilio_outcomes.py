@@ -6,16 +6,16 @@ from dataclasses import replace
 import aiohttp
 import pytest
 from aiohttp import web
-from sms_contract.status import Status
-from sms_simulators.fault_proxy import FaultProxy, Mode
-from sms_simulators.server import Simulator
 
+from sms_contract.status import Status
 from sms_providers.errors import Outcome
 from sms_providers.registry import build
 from sms_providers.sending import Job, send_many
 from sms_providers.testing import SMS
 from sms_providers.transport import Transport
 from sms_providers.types import Callback, Verification
+from sms_simulators.fault_proxy import FaultProxy, Mode
+from sms_simulators.server import Simulator
 
 PLAIN = replace(SMS, callback_url=None)
 
@@ -115,7 +115,8 @@ async def test_many_at_once_are_each_there_once(simulator):
 
 
 @pytest.mark.parametrize(
-    ("reports", "verification"), [({}, Verification.SIGNED), ({"forged": 1}, Verification.FORGED), ({"unsigned": True}, Verification.FORGED)]
+    ("reports", "verification"),
+    [({}, Verification.SIGNED), ({"forged": 1}, Verification.FORGED), ({"unsigned": True}, Verification.FORGED)],
 )
 async def test_its_reports_are_verified_and_read(simulator, reports, verification):
     arrived = asyncio.Queue()
@@ -141,5 +142,3 @@ async def test_its_reports_are_verified_and_read(simulator, reports, verificatio
             assert (receipt.status, receipt.message_id) == (status, result.accepted.message_id)
     finally:
         await runner.cleanup()
-
-

@@ -48,14 +48,17 @@ def test_an_answer_without_the_vendors_words_is_judged_by_its_status(status, out
 
 
 @pytest.mark.parametrize(
-    ("value", "seconds"), [("0", 0), ("7", 7), (" 7 ", 7), ("999999", 3600), ("", None), ("soon", None), ("-1", None), ("1.5", None), ("٣", None)]
+    ("value", "seconds"),
+    [("0", 0), ("7", 7), (" 7 ", 7), ("999999", 3600), ("", None), ("soon", None), ("-1", None), ("1.5", None), ("٣", None)],
 )
 def test_retry_after_in_seconds(value, seconds):
     assert rejection(429, retry_after=value).retry_after == seconds
 
 
 def test_retry_after_as_a_date():
-    assert rejection(503, retry_after=format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)).retry_after == pytest.approx(90, abs=5)
+    assert rejection(503, retry_after=format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)).retry_after == pytest.approx(
+        90, abs=5
+    )
     assert rejection(503, retry_after="Wed, 21 Oct 2015 07:28:00 GMT").retry_after == 0
 
 

@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from sms_contract.status import Status
 
+from sms_contract.status import Status
 from sms_providers.errors import NotSentError, Outcome, SendError
 from sms_providers.registry import ADAPTERS, ConfigError, build, schema
 from sms_providers.sending import Job, send_many

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from sms_contract.errors import CATALOGUE
-from sms_contract.status import Status
 from twilio.request_validator import RequestValidator
 
+from sms_contract.errors import CATALOGUE
+from sms_contract.status import Status
 from sms_providers.adapters.twilio import TwilioConfig, TwilioProvider
 from sms_providers.errors import Outcome, SendError
 from sms_providers.testing import SMS, Answers, ProviderRules, Refusal, Said, Samples
@@ -199,10 +199,19 @@ def test_half_a_configuration_is_refused(half):
     ("fields", "expected"),
     [
         (
-            [("CallSid", "CA1234567890ABCDE"), ("Caller", "+14158675309"), ("Digits", "1234"), ("From", "+14158675309"), ("To", "+18005551212")],
+            [
+                ("CallSid", "CA1234567890ABCDE"),
+                ("Caller", "+14158675309"),
+                ("Digits", "1234"),
+                ("From", "+14158675309"),
+                ("To", "+18005551212"),
+            ],
             "RSOYDt4T1cUTdK1PDd93/VVr8B8=",
         ),
-        ([("Sid", "CA123"), ("SidAccount", "AC123"), ("Digits", "5678"), ("Digits", "1234"), ("Digits", "1234")], "IK+Dwps556ElfBT0I3Rgjkr1wJU="),
+        (
+            [("Sid", "CA123"), ("SidAccount", "AC123"), ("Digits", "5678"), ("Digits", "1234"), ("Digits", "1234")],
+            "IK+Dwps556ElfBT0I3Rgjkr1wJU=",
+        ),
     ],
 )
 def test_published_vectors(fields, expected):
