@@ -21,15 +21,6 @@ CLIENT = "demo"
 CONSOLE_USER = "demo"
 #: Tried in this order: alpha has the higher priority number.
 PROVIDERS = {"alpha": 20, "beta": 10}
-#: Whatever the password is now, afterwards it is this one. It travels by the environment, where no process list shows it.
-MAKE_LOGIN = """
-import os
-from django.contrib.auth import get_user_model
-user, _ = get_user_model().objects.get_or_create(username=os.environ["DEMO_USER"])
-user.is_staff = user.is_superuser = True
-user.set_password(os.environ["DEMO_PASSWORD"])
-user.save()
-"""
 
 
 def run(home: Home) -> dict[str, Any]:
@@ -121,7 +112,7 @@ def _set_up_client(instance: Instance) -> dict[str, str]:
         manage(instance, "client", "add", CLIENT, "--default-sender=DEMO", "--daily-quota=10000", "--rate=100", "--json")
     keys = {mode: json.loads(manage(instance, "key", "add", CLIENT, f"--mode={mode}", "--json"))["key"] for mode in ("live", "test")}
     password = secrets.token_urlsafe(12)
-    manage(instance, "shell", "--no-imports", "-c", MAKE_LOGIN, environment={"DEMO_USER": CONSOLE_USER, "DEMO_PASSWORD": password})
+    manage(instance, "console", "user", "add", CONSOLE_USER, "--password-stdin", "--json", feed=password)
     made = {
         "client": CLIENT,
         "live_key": keys["live"],

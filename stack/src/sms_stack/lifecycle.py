@@ -182,11 +182,11 @@ def environment_of(instance: Instance) -> dict[str, str]:
     return {**inherited(os.environ.items()), **settings, "SMSGW_HOME": str(instance.home.path)}
 
 
-def manage(instance: Instance, *arguments: str, feed: str | None = None, environment: Mapping[str, str] | None = None) -> str:
+def manage(instance: Instance, *arguments: str, feed: str | None = None) -> str:
     """Run an operator's command and return what it printed."""
     command = [sys.executable, "-m", "sms_backend", *arguments]
-    told = {**environment_of(instance), **(environment or {})}
-    run = subprocess.run(command, cwd=ROOT, env=told, input=feed, capture_output=True, text=True, check=False)  # noqa: S603
+    environment = environment_of(instance)
+    run = subprocess.run(command, cwd=ROOT, env=environment, input=feed, capture_output=True, text=True, check=False)  # noqa: S603
     if run.returncode != 0:
         said = (run.stderr or run.stdout).strip()
         raise StackError(f"`./smsgw manage {' '.join(arguments[:2])}` failed: {said[-1500:]}")
