@@ -42,28 +42,21 @@ class Result:
         return Outcome.ACCEPTED if self.error is None else self.error.outcome
 
 
+async def send_one(job: Job, lender: Lender) -> Result:
+    """Send; being cancelled is the only thing that it raises."""
+    started = time.perf_counter()
+    try:
+        accepted = await job.provider.send(job.sms, lender.exchange_for(job.provider.account, not_after=job.not_after))
+    except SendError as error:
+        return Result(seconds=time.perf_counter() - started, error=error)
+    except Exception as fault:  # noqa: BLE001 - the entry point of whatever an adapter does
+        # A fault in an adapter: the request may have gone out already, so that nobody may send it elsewhere.
+        unknown = UnknownOutcomeError(f"fault in the adapter: {type(fault).__name__}")
+        unknown.__cause__ = fault
+        return Result(seconds=time.perf_counter() - started, error=unknown)
+    return Result(seconds=time.perf_counter() - started, accepted=accepted)
+
+
 async def send_many(jobs: Sequence[Job], lender: Lender) -> list[Result]:
-    """Send concurrently; results in the order of the jobs. Being cancelled is the only thing that it raises."""
-    started = [0.0] * len(jobs)
-    ended = [0.0] * len(jobs)
-
-    async def one(index: int, job: Job) -> Accepted:
-        started[index] = time.perf_counter()
-        try:
-            return await job.provider.send(job.sms, lender.exchange_for(job.provider.account, not_after=job.not_after))
-        finally:
-            ended[index] = time.perf_counter()
-
-    answers = await asyncio.gather(*(one(index, job) for index, job in enumerate(jobs)), return_exceptions=True)
-    return [_result(answer, ended[index] - started[index]) for index, answer in enumerate(answers)]
-
-
-def _result(answer: Accepted | BaseException, seconds: float) -> Result:
-    if isinstance(answer, Accepted):
-        return Result(seconds=seconds, accepted=answer)
-    if isinstance(answer, SendError):
-        return Result(seconds=seconds, error=answer)
-    # A fault in an adapter: the request may have gone out already, so that nobody may send it elsewhere.
-    error = UnknownOutcomeError(f"fault in the adapter: {type(answer).__name__}")
-    error.__cause__ = answer
-    return Result(seconds=seconds, error=error)
+    """Send concurrently; results in the order of the jobs."""
+    return await asyncio.gather(*(send_one(job, lender) for job in jobs))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import uvloop
 
-from sms_providers.sending import Job, Result, send_many
+from sms_providers.sending import Job, Result, send_one
 from sms_providers.transport import Observer, Transport
 
 #: How long results are gathered before those that are there are handed on; the slowest provider holds up nobody else's.
@@ -55,7 +55,7 @@ class Courier:
 
 
 async def _one(index: int, job: Job, transport: Transport) -> tuple[int, Result]:
-    return index, (await send_many([job], transport))[0]
+    return index, await send_one(job, transport)
 
 
 async def _chunk[T](waiting: set[asyncio.Task[T]]) -> tuple[set[asyncio.Task[T]], set[asyncio.Task[T]]]:
