@@ -43,25 +43,22 @@ class IssuedKey:
 
 def add_client(name: str, **settings: Any) -> Client:
     """A new client. Raises `InvalidError`, `ConflictError`, `NotProjectedError`."""
-    client = Client(**checked_client({"name": name, **settings}))
-    _check_together(client)
-    try:
-        with transaction.atomic():
-            client.save(force_insert=True)
-    except IntegrityError:
-        raise ConflictError(f"there is a client {name!r} already") from None
-    _project(projection.show_client, client.id)
-    return client
+    return save_client(Client(**checked_client({"name": name, **settings})), new=True)
 
 
 def set_client(client: Client, **settings: Any) -> Client:
     """Change what is named, leave the rest. Raises `InvalidError`, `ConflictError`, `NotProjectedError`."""
     for attribute, value in checked_client(settings).items():
         setattr(client, attribute, value)
-    _check_together(client)
+    return save_client(client)
+
+
+def save_client(client: Client, *, new: bool = False) -> Client:
+    """Store a client whose settings are checked, each by itself. Raises `InvalidError`, `ConflictError`, `NotProjectedError`."""
+    check_together(client)
     try:
         with transaction.atomic():
-            client.save(update_fields=list(settings) or None)
+            client.save(force_insert=new)
     except IntegrityError:
         raise ConflictError(f"there is a client {client.name!r} already") from None
     _project(projection.show_client, client.id)
@@ -138,7 +135,8 @@ def _run(checks: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
     return values
 
 
-def _check_together(client: Client) -> None:
+def check_together(client: Client) -> None:
+    """What two settings say to each other. Raises `InvalidError`."""
     if client.burst is not None and client.rate is None:
         raise InvalidError({"burst": "it needs a rate"})
     if client.default_sender is not None and client.senders and client.default_sender not in client.senders:

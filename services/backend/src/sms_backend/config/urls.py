@@ -1,6 +1,17 @@
 """Every path of Server B."""
 
-from django.contrib import admin
+from django.templatetags.static import static
 from django.urls import path
+from django.views.generic import RedirectView
 
-urlpatterns = [path("console/", admin.site.urls)]
+from sms_backend.console import admin as pages
+from sms_backend.console import views
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("favicon.ico", RedirectView.as_view(url=static("console/favicon.svg"))),
+    path("healthz", views.healthz),
+    path("readyz", views.readyz),
+    path("metrics", views.metrics),
+    path("console/", pages.site.urls),
+]

@@ -1,0 +1,41 @@
+"""What the web process answers besides the console: probes and metrics."""
+
+import os
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from sms_backend.core.health import health
+from sms_backend.messages.gauges import Waiting
+
+_waiting = Waiting()
+
+
+@require_safe
+def healthz(_request: HttpRequest) -> HttpResponse:
+    """The process is alive; says nothing about anything else."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@require_safe
+def readyz(_request: HttpRequest) -> HttpResponse:
+    """Whether what it stands on answers, one line each."""
+    found = health()
+    return HttpResponse(found.lines, status=200 if found.ready else 503, content_type="text/plain")
+
+
+@require_safe
+def metrics(_request: HttpRequest) -> HttpResponse:
+    """Every process of Server B, where they share a folder; else this one alone."""
+    registry = CollectorRegistry()
+    registry.register(_waiting)
+    parts = [generate_latest(registry)]
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        shared = CollectorRegistry()
+        MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
+        parts.append(generate_latest(shared))
+    else:
+        parts.append(generate_latest(REGISTRY))
+    return HttpResponse(b"".join(parts), content_type=CONTENT_TYPE_LATEST)

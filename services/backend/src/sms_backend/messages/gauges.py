@@ -1,0 +1,94 @@
+"""What is waiting, as gauges that are read when somebody asks: bounded in labels, and in what they cost."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import structlog
+from django.db import Error as DatabaseError
+from django.db import connection
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from sms_contract.status import TrafficType
+
+log = structlog.get_logger()
+
+#: A lane's backlog is counted no further: what matters by then is that it is large.
+MOST = 100_000
+#: Seconds for which one reading serves everybody who asks.
+FRESH = 5.0
+
+_LANES = f"""
+SELECT lane.name,
+    (SELECT count(*) FROM (
+        SELECT 1 FROM messages WHERE lane = lane.name AND status IN ('queued', 'scheduled') LIMIT {MOST}
+    ) some),
+    (SELECT extract(epoch FROM now() - min(first.next_attempt_at)) FROM accounts_client c, LATERAL (
+        SELECT next_attempt_at FROM messages m
+        WHERE m.lane = lane.name AND m.client_id = c.id AND m.status IN ('queued', 'scheduled')
+        ORDER BY next_attempt_at LIMIT 1
+    ) first WHERE NOT c.suspended)
+FROM unnest(%s::text[]) AS lane (name)
+"""  # noqa: S608 - a constant
+_OTHERS = f"""
+SELECT
+    (SELECT count(*) FROM (SELECT 1 FROM messages WHERE status = 'sending' LIMIT {MOST}) some),
+    (SELECT count(*) FROM (SELECT 1 FROM callbacks WHERE judged_at IS NULL LIMIT {MOST}) some),
+    (SELECT count(*) FROM (SELECT 1 FROM parked LIMIT {MOST}) some),
+    (SELECT count(*) FROM (SELECT 1 FROM projection_due WHERE due_at < now() LIMIT {MOST}) some)
+"""  # noqa: S608 - a constant
+
+
+class Waiting(Collector):
+    """Gauges from PostgreSQL; where it does not answer there are none, and `sms_database_up` says so."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._read_at = float("-inf")
+        self._families: list[GaugeMetricFamily] = []
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """prometheus_client's hook."""
+        with self._lock:
+            if time.monotonic() - self._read_at > FRESH:
+                self._families = _read()
+                self._read_at = time.monotonic()
+            yield from self._families
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        """Registering must not read anything."""
+        return []
+
+
+def _read() -> list[GaugeMetricFamily]:
+    up = GaugeMetricFamily("sms_database_up", "Whether PostgreSQL answered.")
+    waiting = GaugeMetricFamily(
+        "sms_waiting_messages", f"Messages waiting for a provider, by lane; {MOST} means as many or more.", labels=["lane"]
+    )
+    oldest = GaugeMetricFamily(
+        "sms_oldest_due_seconds", "How long ago the oldest waiting message of a lane was due; suspended clients left out.", labels=["lane"]
+    )
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_LANES, ([lane.value for lane in TrafficType],))
+            lanes = cursor.fetchall()
+            cursor.execute(_OTHERS)
+            sending, callbacks, parked, promises = cursor.fetchone()
+    except DatabaseError as error:
+        log.warning("metrics.unreadable", error=type(error).__name__)
+        up.add_metric([], 0)
+        return [up]
+    up.add_metric([], 1)
+    for lane, count, seconds in lanes:
+        waiting.add_metric([lane], count)
+        oldest.add_metric([lane], max(0.0, float(seconds or 0)))
+    return [
+        up,
+        waiting,
+        oldest,
+        GaugeMetricFamily("sms_sending_messages", "Messages with an attempt under way or unknown.", value=sending),
+        GaugeMetricFamily("sms_unjudged_callbacks", "Raw callbacks that nobody has judged yet.", value=callbacks),
+        GaugeMetricFamily("sms_parked_messages", "What could not be processed and waits for a person.", value=parked),
+        GaugeMetricFamily("sms_projection_due", "Promises to Redis that are due.", value=promises),
+    ]
