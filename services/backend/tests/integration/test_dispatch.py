@@ -72,7 +72,7 @@ def dispatch_until(made: Submission, *statuses: str, seconds: float = 15) -> Mes
 def test_test_mode_ends_as_its_numbers_say(
     stored: Make, client: Client, test_provider: Provider, to: str, status: str, error: str | None, attempts: int
 ) -> None:
-    made = stored(to=to)
+    made = stored(to=to, metadata={"order": "17"})
     ended = dispatch_until(made, status)
     assert ended.attempts == attempts == Attempt.objects.filter(message_id=made.tracking_id).count()
     if error is not None:
@@ -81,7 +81,8 @@ def test_test_mode_ends_as_its_numbers_say(
     assert raw is not None
     version, final, shown = raw.split(b"|", 2)
     assert (int(version), final) == (ended.version, b"1")
-    assert msgspec.json.decode(shown)["status"] == status
+    view = msgspec.json.decode(shown)
+    assert (view["status"], view["metadata"]) == (status, {"order": "17"})
     assert not ProjectionDue.objects.filter(until_version=None).exists()
 
 

@@ -23,20 +23,20 @@ _LANES = f"""
 SELECT lane.name,
     (SELECT count(*) FROM (
         SELECT 1 FROM messages WHERE lane = lane.name AND status IN ('queued', 'scheduled') LIMIT {MOST}
-    ) some),
-    (SELECT extract(epoch FROM now() - min(first.next_attempt_at)) FROM accounts_client c, LATERAL (
+    ) t),
+    (SELECT extract(epoch FROM now() - min(head.next_attempt_at)) FROM accounts_client c, LATERAL (
         SELECT next_attempt_at FROM messages m
         WHERE m.lane = lane.name AND m.client_id = c.id AND m.status IN ('queued', 'scheduled')
         ORDER BY next_attempt_at LIMIT 1
-    ) first WHERE NOT c.suspended)
+    ) head WHERE NOT c.suspended)
 FROM unnest(%s::text[]) AS lane (name)
 """  # noqa: S608 - a constant
 _OTHERS = f"""
 SELECT
-    (SELECT count(*) FROM (SELECT 1 FROM messages WHERE status = 'sending' LIMIT {MOST}) some),
-    (SELECT count(*) FROM (SELECT 1 FROM callbacks WHERE judged_at IS NULL LIMIT {MOST}) some),
-    (SELECT count(*) FROM (SELECT 1 FROM parked LIMIT {MOST}) some),
-    (SELECT count(*) FROM (SELECT 1 FROM projection_due WHERE due_at < now() LIMIT {MOST}) some)
+    (SELECT count(*) FROM (SELECT 1 FROM messages WHERE status = 'sending' LIMIT {MOST}) t),
+    (SELECT count(*) FROM (SELECT 1 FROM callbacks WHERE judged_at IS NULL LIMIT {MOST}) t),
+    (SELECT count(*) FROM (SELECT 1 FROM parked LIMIT {MOST}) t),
+    (SELECT count(*) FROM (SELECT 1 FROM projection_due WHERE due_at < now() LIMIT {MOST}) t)
 """  # noqa: S608 - a constant
 
 

@@ -132,11 +132,15 @@ def _judge(row: Any) -> tuple[str, list[_Heard]]:
         received_at=int(row.received_at.timestamp() * 1000),
     )
     owner = attempt_of(row.provider, dict(parse_qsl(row.query, keep_blank_values=True)))
-    verification = adapter.verify(callback)
+    try:
+        verification, events = adapter.verify(callback), adapter.read(callback)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        # Adapters promise not to raise; one that does must not hold up everybody's reports. The raw request stays.
+        log.error("callback.unreadable", provider=row.provider, callback=str(row.id), error=type(error).__name__)
+        return "unreadable", []
     if verification is Verification.FORGED or (verification is Verification.UNSIGNED and owner is None):
         log.warning("callback.refused", provider=row.provider, callback=str(row.id), verification=str(verification))
         return "forged", []
-    events = adapter.read(callback)
     receipts = [event for event in events if isinstance(event, Receipt)]
     if not receipts:
         return "inbound" if events else "unreadable", []
