@@ -3,14 +3,15 @@
 import os
 import re
 import uuid
+from collections.abc import Callable
 
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
-def uuid7(now_ms: int) -> str:
+def uuid7(now_ms: int, entropy: Callable[[int], bytes] = os.urandom) -> str:
     """A new UUIDv7, in text, for a moment in milliseconds since 1970."""
     stamp = f"{now_ms:012x}"
-    random = os.urandom(10)
+    random = entropy(10)
     tail = random.hex()
     variant = "89ab"[random[9] & 3]
     return f"{stamp[:8]}-{stamp[8:]}-7{tail[:3]}-{variant}{tail[3:6]}-{tail[6:18]}"

@@ -1,6 +1,7 @@
 """*The message*, as every answer, webhook and read model shows it (API, section 3); nulls included."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -70,8 +71,13 @@ class Accepted(msgspec.Struct, kw_only=True, frozen=True):
 
 def timestamp(ms: int) -> str:
     """RFC 3339 in UTC with milliseconds and `Z`."""
-    moment = datetime.fromtimestamp(ms / 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
+    seconds, rest = divmod(ms, 1000)
+    return f"{_second(seconds)}.{rest:03d}Z"
+
+
+@lru_cache(maxsize=256)  # thousands of messages share a second, and writing it out is what costs
+def _second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def accepted(submission: Submission) -> Message:

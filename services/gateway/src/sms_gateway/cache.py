@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from hiredis import pack_command
 from redis.asyncio import BlockingConnectionPool, Connection, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -18,6 +19,8 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from sms_contract import keyspace
 
 from sms_gateway.clock import Clock
+from sms_gateway.coalescer import Coalescer, UnansweredError, WithdrawnError
+from sms_gateway.observability.metrics import flush_observer
 
 log = structlog.get_logger()
 
@@ -41,7 +44,9 @@ class Script:
 
 
 class Cache:
-    """The gateway's access to Redis."""
+    """The gateway's access to Redis: what is asked for at the same time shares a round trip."""
+
+    PATIENCE = 1.5  #: seconds; a connection, its greeting and an exchange have 0.5 each
 
     def __init__(self, url: str, clock: Clock, *, scripts: Sequence[Script] = ()) -> None:
         # No resending: redis-py would repeat a script whose answer was lost, and charge twice.
@@ -56,6 +61,9 @@ class Cache:
             url, max_connections=16, timeout=0.3, redis_connect_func=self._greet, **options
         )
         self._own = Redis.from_url(url, single_connection_client=False, **options)
+        self._round_trips: Coalescer[Sequence[Command], list[Any]] = Coalescer(
+            self._flush, max_in_flight=2, observe=flush_observer("redis")
+        )
         self._clock = clock
         self._scripts = scripts
         self._run_id: str | None = None
@@ -66,19 +74,13 @@ class Cache:
         self.reason = "not asked yet"
 
     async def run(self, *commands: Command) -> list[Any]:
-        """Send commands in one round trip. An error that Redis answers to one of them stands in its place."""
+        """Send commands in one round trip, with those of others. An error that Redis answers to one of them stands in its place."""
         if not self.ready:
             raise CacheError(self.reason)
         try:
-            connection = await self._pool.get_connection()
-        except (RedisError, OSError) as error:
-            raise CacheError(type(error).__name__) from error
-        try:
-            return await self._exchange(connection, commands)
-        except (RedisError, OSError) as error:
-            raise CacheError(type(error).__name__) from error
-        finally:
-            await self._pool.release(connection)
+            return await self._round_trips.submit(commands, deadline=asyncio.get_running_loop().time() + self.PATIENCE)
+        except (WithdrawnError, UnansweredError) as error:
+            raise CacheError("no answer in time") from error
 
     async def evaluate(self, calls: Sequence[tuple[Script, Sequence[Any], Sequence[Any]]]) -> list[Any]:
         """Call scripts with their keys and arguments, all in one round trip; one that Redis has forgotten is sent again."""
@@ -145,6 +147,17 @@ class Cache:
                 await self._pool.disconnect(inuse_connections=False)
         self.ready, self.statuses_ready, self.reason = ready, statuses_ready, reason
 
+    async def _flush(self, groups: list[Sequence[Command]], _deadline: float) -> Sequence[list[Any] | Exception]:
+        try:
+            connection = await self._pool.get_connection()
+            try:
+                results = iter(await self._exchange(connection, [command for group in groups for command in group]))
+            finally:
+                await self._pool.release(connection)
+        except (RedisError, OSError) as error:
+            return [CacheError(type(error).__name__) for _ in groups]
+        return [[next(results) for _ in group] for group in groups]
+
     async def _greet(self, connection: Connection) -> None:
         await connection.on_connect()
         info, marker = await self._exchange(connection, [("INFO", "server"), ("HGET", keyspace.MARKER, "admit")])
@@ -157,7 +170,8 @@ class Cache:
 
     async def _exchange(self, connection: Connection, commands: Sequence[Command]) -> list[Any]:
         try:
-            await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+            # Packed by hiredis: redis-py's own packing is Python, argument by argument.
+            await connection.send_packed_command([pack_command(command) for command in commands], check_health=False)
             results: list[Any] = []
             for _ in commands:
                 try:

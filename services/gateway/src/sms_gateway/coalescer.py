@@ -49,11 +49,13 @@ class Coalescer[Item, Result]:
         max_in_flight: int = 4,
         max_items: int = 500,
         max_bytes: int = 2 * 1024 * 1024,
+        observe: Callable[[int, float], None] = lambda items, seconds: None,
     ) -> None:
         self._flush = flush
         self._max_in_flight = max_in_flight
         self._max_items = max_items
         self._max_bytes = max_bytes
+        self._observe = observe
         self._waiting: deque[_Entry[Item, Result]] = deque()
         self._tasks: set[asyncio.Task[Sequence[Result | Exception]]] = set()
         self._buckets: dict[int, set[_Entry[Item, Result]]] = {}
@@ -90,11 +92,18 @@ class Coalescer[Item, Result]:
             entries = self._take()
             if not entries:
                 return
-            deadline = max(entry.deadline for entry in entries)
-            task = asyncio.ensure_future(self._flush([entry.item for entry in entries], deadline))
+            task = asyncio.ensure_future(self._run(entries))
             self._tasks.add(task)
             self._under_way += len(entries)
             task.add_done_callback(lambda task, entries=entries: self._land(task, entries))  # type: ignore[misc]
+
+    async def _run(self, entries: list[_Entry[Item, Result]]) -> Sequence[Result | Exception]:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        try:
+            return await self._flush([entry.item for entry in entries], max(entry.deadline for entry in entries))
+        finally:
+            self._observe(len(entries), loop.time() - started)
 
     def _take(self) -> list[_Entry[Item, Result]]:
         entries: list[_Entry[Item, Result]] = []

@@ -1,8 +1,8 @@
 """The alphabet a text travels in, and what it becomes there."""
 
 import unicodedata
-from dataclasses import dataclass
 
+import msgspec
 from sms_contract.segments import Encoding, Segments, is_gsm7, measure, not_gsm7
 
 from sms_gateway.problems import Problem
@@ -21,8 +21,7 @@ _TYPOGRAPHY = str.maketrans(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(msgspec.Struct):
     """A text as it will be sent."""
 
     segments: Segments

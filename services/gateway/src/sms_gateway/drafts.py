@@ -6,7 +6,6 @@ provider that was switched off. Their refusal is kept with the draft, because on
 """
 
 import hashlib
-from dataclasses import dataclass
 
 import msgspec
 from msgspec import UnsetType
@@ -16,6 +15,7 @@ from sms_contract.keyspace import idempotency_digest
 
 from sms_gateway.content import Content, settle
 from sms_gateway.directory import Principal, Providers
+from sms_gateway.entropy import entropy
 from sms_gateway.problems import Mistake, Problem
 from sms_gateway.schema import SendMessage
 from sms_gateway.validation import MAX_AHEAD_MS, moment_ms
@@ -27,8 +27,7 @@ _canonical = msgspec.json.Encoder(order="deterministic").encode
 _PATH = b"POST /v1/messages "
 
 
-@dataclass(slots=True, kw_only=True)
-class Draft:
+class Draft(msgspec.Struct, kw_only=True):
     """A message that has passed every check but admission."""
 
     principal: Principal
@@ -97,7 +96,7 @@ def draft(
         principal=principal,
         request=request,
         content=content,
-        tracking_id=uuid7(now_ms),
+        tracking_id=uuid7(now_ms, entropy),
         created_ms=now_ms,
         sender=sender,
         providers=named,

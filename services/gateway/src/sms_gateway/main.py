@@ -46,16 +46,19 @@ def build(settings: Settings) -> ASGIApp:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        # Ours are at the edge; FastAPI would look for providers at every request.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.gateway = gateway
     # First of all routes: it is asked for most.
-    app.router.add_route("/v1/messages", SendMessages(gateway), methods=["POST"])  # type: ignore[arg-type]
+    send = SendMessages(gateway)
+    app.router.add_route(SendMessages.PATH, send, methods=["POST"])  # type: ignore[arg-type]
     for module in (messages, account, callbacks, probes, documentation):
         app.include_router(module.router)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _http)
     documentation.document(app)
-    return Edge(app, settings.public_base_url)
+    return Edge(app, settings.public_base_url, shortcuts={("POST", SendMessages.PATH): send})
 
 
 async def _problem(_request: Request, problem: Exception) -> Response:

@@ -8,6 +8,7 @@ from sms_contract.envelope import CALLBACK_V1, CANCEL_V1, MAX_ENVELOPE, SUBMISSI
 
 from sms_gateway.broker import Broker, Confirmation
 from sms_gateway.coalescer import Coalescer, UnansweredError, WithdrawnError
+from sms_gateway.observability.metrics import flush_observer
 
 log = structlog.get_logger()
 
@@ -55,4 +56,4 @@ class Publisher:
             confirmation = await self._broker.publish(queue, encode_envelope(kind, entries), kind=kind, deadline=deadline)
             return [confirmation] * len(entries)
 
-        return Coalescer(flush, max_bytes=MAX_ENTRIES_BYTES)
+        return Coalescer(flush, max_bytes=MAX_ENTRIES_BYTES, max_in_flight=2, observe=flush_observer(queue))

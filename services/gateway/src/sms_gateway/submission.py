@@ -6,7 +6,6 @@ gathering, flushes and reconnects.
 """
 
 import asyncio
-from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
@@ -23,6 +22,7 @@ from sms_gateway.cache import CacheError
 from sms_gateway.clock import Calendar, Day
 from sms_gateway.coalescer import Coalescer, UnansweredError, WithdrawnError
 from sms_gateway.drafts import Draft
+from sms_gateway.observability.metrics import flush_observer
 from sms_gateway.problems import Problem
 from sms_gateway.publisher import Publisher
 from sms_gateway.schema import DryRun
@@ -36,8 +36,7 @@ _decode_message = msgspec.json.Decoder(Message).decode
 _decode_accepted = msgspec.json.Decoder(Accepted).decode
 
 
-@dataclass(slots=True, kw_only=True)
-class Outcome:
+class Outcome(msgspec.Struct, kw_only=True):
     """What a submission came to."""
 
     kind: Literal["accepted", "replayed", "dry_run"]
@@ -67,7 +66,9 @@ class Submissions:
     """Takes drafts and sees them through."""
 
     def __init__(self, admission: Admission, publisher: Publisher, settler: Settler, calendar: Calendar, *, cap: int) -> None:
-        self._admissions: Coalescer[Claim, Verdict] = Coalescer(admission.flush, max_in_flight=2)
+        self._admissions: Coalescer[Claim, Verdict] = Coalescer(
+            admission.flush, max_in_flight=1, observe=flush_observer("admission")
+        )
         self._publisher = publisher
         self._settler = settler
         self._calendar = calendar
@@ -82,7 +83,8 @@ class Submissions:
         """See a draft through; `arrived` is when its request had come in, by the clock of the loop. Raises `Problem`."""
         if len(self._tasks) >= self._cap:
             raise Problem("overloaded")
-        task = asyncio.get_running_loop().create_task(self._carry(draft, arrived + DEADLINE))
+        # Begun at once, in this turn of the loop, so that it joins the flush of this turn.
+        task = asyncio.Task(self._carry(draft, arrived + DEADLINE), loop=asyncio.get_running_loop(), eager_start=True)
         self._tasks.add(task)
         task.add_done_callback(self._done)
         return await asyncio.shield(task)

@@ -1,10 +1,10 @@
 """Asks the admission script, once per client and flush."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import msgspec
 from redis.exceptions import RedisError
 from sms_contract import keyspace
 
@@ -16,8 +16,7 @@ ADMISSION: Final = Script(Path(__file__).with_name("admission.lua"))
 type Purpose = Literal["n", "d", "r", "s"]
 
 
-@dataclass(slots=True, kw_only=True)
-class Claim:
+class Claim(msgspec.Struct, kw_only=True):
     """What is asked of admission: one message, or one batch."""
 
     principal: Principal
@@ -33,8 +32,7 @@ class Claim:
     tokens: int = 1
 
 
-@dataclass(slots=True, frozen=True)
-class Verdict:
+class Verdict(msgspec.Struct):
     """What admission said; see the head of `admission.lua`."""
 
     kind: str
@@ -45,8 +43,7 @@ class Verdict:
     answer: bytes = b""
 
 
-@dataclass(slots=True, frozen=True)
-class Record:
+class Record(msgspec.Struct):
     """A reservation as it stands in Redis (see `sms_contract.keyspace.reservation`)."""
 
     pending: bool

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import msgspec
 import structlog
 from redis.exceptions import RedisError
 from sms_contract import keyspace
@@ -13,6 +13,7 @@ from sms_contract import keyspace
 from sms_gateway.admission.reserve import Claim
 from sms_gateway.cache import Cache, CacheError, Script
 from sms_gateway.coalescer import Coalescer, UnansweredError, WithdrawnError
+from sms_gateway.observability.metrics import flush_observer
 
 FINALIZE: Final = Script(Path(__file__).with_name("finalize.lua"))
 RELEASE: Final = Script(Path(__file__).with_name("release.lua"))
@@ -23,8 +24,7 @@ log = structlog.get_logger()
 type End = Literal["done", "release", "leave"]
 
 
-@dataclass(slots=True, frozen=True)
-class Settlement:
+class Settlement(msgspec.Struct):
     """How one claim ended."""
 
     claim: Claim
@@ -43,7 +43,9 @@ class Settler:
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
-        self._coalescer: Coalescer[Settlement, bool] = Coalescer(self._flush, max_in_flight=2)
+        self._coalescer: Coalescer[Settlement, bool] = Coalescer(
+            self._flush, max_in_flight=1, observe=flush_observer("settle")
+        )
         self._again: set[asyncio.Task[None]] = set()
 
     async def settle(self, settlement: Settlement) -> None:

@@ -5,15 +5,15 @@ A plain ASGI application around the whole of FastAPI, so that nothing leaves wit
 """
 
 import re
-import secrets
 import time
-from typing import Any
+from functools import cache
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sms_gateway.api.answers import send_problem
 from sms_gateway.api.requests import DisconnectError
+from sms_gateway.entropy import entropy
 from sms_gateway.observability import metrics
 from sms_gateway.observability.logs import describe
 from sms_gateway.problems import Problem
@@ -26,11 +26,10 @@ _SANE = re.compile(rb"[A-Za-z0-9._~:/+=@-]{1,128}")
 class Edge:
     """Wraps an application; `scope["sms_gateway.request_id"]` is what the request is called everywhere."""
 
-    def __init__(self, app: ASGIApp, base_url: str) -> None:
+    def __init__(self, app: ASGIApp, base_url: str, *, shortcuts: dict[tuple[str, str], ASGIApp]) -> None:
         self._app = app
+        self._shortcuts = shortcuts
         self._base_url = base_url
-        self._counters: dict[tuple[str, str, int], Any] = {}
-        self._timers: dict[str, Any] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -49,7 +48,9 @@ class Edge:
             await send(message)
 
         try:
-            await self._app(scope, receive, answer)
+            # Routes without parameters that need nothing from the layers in between are handed over at once.
+            app = self._shortcuts.get((scope["method"], scope["path"]), self._app)
+            await app(scope, receive, answer)
         except DisconnectError:
             return
         except Problem as problem:
@@ -65,16 +66,18 @@ class Edge:
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
         # `path_format`: the template of the route, never the path, whose variety has no bound.
-        route = getattr(scope.get("route"), "path_format", "other")
+        route = getattr(scope.get("route"), "path_format", None)
+        if route is None:
+            route = scope["path"] if (scope["method"], scope["path"]) in self._shortcuts else "other"
         method = scope["method"] if scope["method"] in {"GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"} else "other"
-        counter = self._counters.get((method, route, status))
-        if counter is None:
-            counter = self._counters[method, route, status] = metrics.REQUESTS.labels(method, route, str(status))
+        counter, timer = _instruments(method, route, status)
         counter.inc()
-        timer = self._timers.get(route)
-        if timer is None:
-            timer = self._timers[route] = metrics.SECONDS.labels(route)
         timer.observe(seconds)
+
+
+@cache
+def _instruments(method: str, route: str, status: int) -> tuple[metrics.Counter, metrics.Histogram]:
+    return metrics.REQUESTS.labels(method, route, str(status)), metrics.SECONDS.labels(route)
 
 
 def _request_id(scope: Scope) -> bytes:
@@ -85,4 +88,4 @@ def _request_id(scope: Scope) -> bytes:
 
 
 def _new_id() -> bytes:
-    return secrets.token_hex(16).encode()
+    return entropy(16).hex().encode()

@@ -24,6 +24,8 @@ def address(scope: Scope) -> str:
 
 def must_be_json(headers: dict[bytes, bytes]) -> None:
     """Raises `Problem` for any other media type, charset or coding."""
+    if headers.get(b"content-type") == b"application/json" and b"content-encoding" not in headers:
+        return
     media_type, _, parameters = headers.get(b"content-type", b"").lower().partition(b";")
     charset = parameters.strip().removeprefix(b"charset=").strip(b'"')
     if media_type.strip() != b"application/json" or charset not in {b"", b"utf-8"} and b"charset" in parameters:

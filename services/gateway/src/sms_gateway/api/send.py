@@ -35,6 +35,8 @@ _ACCEPTED = {
 class SendMessages:
     """The endpoint."""
 
+    PATH = "/v1/messages"
+
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 

@@ -5,6 +5,7 @@ A field that is not on the list is dropped, so that no number, text or key can s
 arguments may hold anything.
 """
 
+import asyncio
 import logging
 import sys
 import time
@@ -52,7 +53,7 @@ def configure(level: str) -> None:
     structlog.configure(
         processors=[_render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer),
+        logger_factory=_Lines,
         cache_logger_on_first_use=True,
     )
     handler = _Handler()
@@ -61,6 +62,34 @@ def configure(level: str) -> None:
     # They put whole messages into their log lines, and what matters about them is said by `broker`.
     for chatty in ("aiormq", "aio_pika"):
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
+
+
+class _Lines:
+    """Writes lines to standard output; those of one turn of the event loop together, because each write is a system call."""
+
+    def __init__(self, *_: object) -> None:
+        self._waiting: list[bytes] = []
+
+    def msg(self, line: bytes) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            _write(line + b"\n")
+            return
+        if not self._waiting:
+            loop.call_soon(self._flush)
+        self._waiting.append(line)
+
+    debug = info = warning = error = critical = log = msg
+
+    def _flush(self) -> None:
+        lines, self._waiting = self._waiting, []
+        _write(b"\n".join(lines) + b"\n")
+
+
+def _write(lines: bytes) -> None:
+    sys.stdout.buffer.write(lines)
+    sys.stdout.buffer.flush()
 
 
 def _render(_logger: object, level: str, event: MutableMapping[str, Any]) -> bytes:

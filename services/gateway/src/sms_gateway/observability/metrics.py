@@ -5,6 +5,7 @@ With `PROMETHEUS_MULTIPROC_DIR` several processes add up in files; then the gaug
 """
 
 import os
+from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -30,6 +31,17 @@ FLUSH_SECONDS: Final = Histogram(
 IN_FLIGHT: Final = Gauge("smsgw_in_flight", "Submissions under way.", multiprocess_mode="livesum")
 BROKER_UP: Final = Gauge("smsgw_broker_up", "1 where publishing is possible.", multiprocess_mode="livemin")
 CACHE_READY: Final = Gauge("smsgw_cache_ready", "1 where the read model may be believed.", multiprocess_mode="livemin")
+
+
+def flush_observer(stage: str) -> Callable[[int, float], None]:
+    """What a coalescer reports its flushes to."""
+    items, seconds = FLUSH_ITEMS.labels(stage), FLUSH_SECONDS.labels(stage)
+
+    def observe(count: int, duration: float) -> None:
+        items.observe(count)
+        seconds.observe(duration)
+
+    return observe
 
 
 def exposition() -> bytes:
