@@ -1,0 +1,238 @@
+"""
+Fills the reference pages from the code: `python docs/generate.py [--check]`.
+
+A page holds its own words, and between `<!-- generated: NAME -->` and `<!-- end -->` what `PARTS[NAME]` says. A test of the repository
+runs this with `--check`, so that no page can lag behind.
+"""  # noqa: INP001 - documentation is no package
+
+import argparse
+import ast
+import inspect
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from cryptography.fernet import Fernet
+
+# Server B reads its environment when it is imported; nothing here connects to any of these.
+os.environ |= {
+    "DATABASE_URL": "postgresql://nobody@127.0.0.1/none",
+    "RABBITMQ_URL": "amqp://nobody@127.0.0.1/none",
+    "REDIS_URL": "redis://127.0.0.1/0",
+    "PUBLIC_BASE_URL": "http://127.0.0.1",
+    "SMSGW_SECRET_KEY": "-" * 32,
+    "SMSGW_KEY_PEPPER": "-" * 32,
+    "SMSGW_CALLBACK_SECRET": "-" * 32,
+    "SMSGW_CREDENTIAL_KEYS": Fernet.generate_key().decode(),
+    "DJANGO_SETTINGS_MODULE": "sms_backend.config.settings",
+    "COLUMNS": "500",  # argparse breaks lines by it
+}
+
+import django
+from django.core.management import get_commands, load_command_class
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+from pydantic_settings import BaseSettings
+
+from sms_backend.core import environment as backend_settings
+from sms_backend.core import metrics as backend_metrics
+from sms_backend.messages import gauges as backend_gauges
+from sms_contract import errors, keyspace, status, topology
+from sms_gateway import settings as gateway_settings
+from sms_gateway.observability import metrics as gateway_metrics
+from sms_providers.registry import ADAPTERS
+from sms_stack.commands import HELP
+
+REFERENCE = Path(__file__).parent / "reference"
+_PART = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_METRICS = {"Counter": "counter", "Gauge": "gauge", "Histogram": "histogram", "GaugeMetricFamily": "gauge"}
+#: Whose keys are in Redis; the others are written by Server A, and settled or restored by Server B.
+_WRITTEN_BY_B = {"api_key", "client", "status", "refunded"}
+
+
+def table(heads: list[str], rows: list[list[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def sentence(text: str | None) -> str:
+    """A docstring as one line."""
+    return " ".join((text or "").split())
+
+
+def tree_of(module: ModuleType) -> ast.Module:
+    return ast.parse(inspect.getsource(module))
+
+
+def settings(kind: type[BaseSettings], module: ModuleType) -> str:
+    prefix = kind.model_config.get("env_prefix", "")
+    words = {name: field.description or "" for name, field in kind.model_fields.items()} | dict(_docstrings(kind, module))
+    rows = [
+        [f"`{str(field.validation_alias or prefix + name).upper()}`", _default(field), sentence(words[name])]
+        for name, field in kind.model_fields.items()
+    ]
+    return table(["variable", "default", "meaning"], rows)
+
+
+def _docstrings(kind: type[BaseSettings], module: ModuleType) -> Iterator[tuple[str, str]]:
+    """Fields with a string under them."""
+    body = next(node.body for node in tree_of(module).body if isinstance(node, ast.ClassDef) and node.name == kind.__name__)
+    for field, under in pairwise(body):
+        is_field = isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if is_field and isinstance(under, ast.Expr) and isinstance(under.value, ast.Constant):
+            yield field.target.id, str(under.value.value)
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is PydanticUndefined:
+        return "required"
+    if field.default in {None, ""}:
+        return "–"
+    return f"`{int(field.default) if isinstance(field.default, bool) else field.default}`"
+
+
+def error_codes() -> str:
+    groups: dict[int | None, list[errors.ErrorEntry]] = {}
+    for entry in errors.CATALOGUE.values():
+        groups.setdefault(entry.status, []).append(entry)
+    parts = []
+    for http_status, entries in groups.items():
+        rows = [[f"`{e.code}`", e.title, "yes" if e.retryable else "", e.action] for e in entries]
+        title = f"HTTP {http_status}" if http_status else "On a message only"
+        parts.append(f"## {title}\n\n" + table(["code", "title", "retryable", "what to do"], rows))
+    return "\n".join(parts)
+
+
+def statuses() -> str:
+    meanings = dict(re.findall(r'^    [A-Z]+ = "(\w+)"  #: (.+)$', inspect.getsource(status.Status), re.MULTILINE))
+    return table(["status", "meaning", "final"], [[f"`{s}`", meanings[s], "yes" if s.is_final else ""] for s in status.Status])
+
+
+def queues() -> str:
+    rows = [[f"`{q.name}`", f"`{q.exchange}`", ", ".join(f"`{k}={v}`" for k, v in q.arguments.items())] for q in topology.QUEUES]
+    return table(["queue", "exchange", "arguments"], rows)
+
+
+def hint_queues() -> str:
+    return table(["queue", "exchange"], [[f"`{name}`", f"`{topology.CELERY_EXCHANGE}`"] for name in topology.CELERY_QUEUES])
+
+
+def exchanges() -> str:
+    kinds = topology.EXCHANGES | {topology.CELERY_EXCHANGE: "direct"}
+    return table(["exchange", "type"], [[f"`{name}`", kind] for name, kind in kinds.items()])
+
+
+def redis_keys() -> str:
+    rows = [[f"`{getattr(keyspace, name)}`", "B", _comment_over(keyspace, name)] for name in ("MARKER", "PROVIDERS")]
+    for name, function in inspect.getmembers(keyspace, inspect.isfunction):
+        if name not in {"client_prefix", "idempotency_digest"}:
+            key = function(**{parameter: f"<{parameter}>" for parameter in inspect.signature(function).parameters})
+            rows.append([f"`{key}`", "B" if name in _WRITTEN_BY_B else "A, B", sentence(function.__doc__)])
+    return table(["key", "written by", "what"], rows)
+
+
+def redis_records() -> str:
+    records = (keyspace.KeyRecord, keyspace.ClientRecord, keyspace.ProviderRecord)
+    return table(["record", "fields"], [[f"`{r.__name__}`", ", ".join(f"`{f}`" for f in r.__struct_fields__)] for r in records])
+
+
+def _comment_over(module: ModuleType, name: str) -> str:
+    """The `#:` comment over a constant."""
+    found = re.search(rf"^#: (.+)\n{name}\b", inspect.getsource(module), re.MULTILINE)
+    return found[1] if found else ""
+
+
+def metrics(*modules: ModuleType) -> str:
+    return table(["metric", "type", "labels", "meaning"], [row for module in modules for row in _metrics_of(module)])
+
+
+def _metrics_of(module: ModuleType) -> Iterator[list[str]]:
+    for call in (node for node in ast.walk(tree_of(module)) if isinstance(node, ast.Call)):
+        kind = _METRICS.get(getattr(call.func, "id", ""))
+        if kind is None:
+            continue
+        name, words, *rest = [_evaluated(argument, module) for argument in call.args]
+        labels = next((_evaluated(keyword.value, module) for keyword in call.keywords if keyword.arg == "labels"), rest[0] if rest else [])
+        shown = f"{name}_total" if kind == "counter" and not name.endswith("_total") else name
+        yield [f"`{shown}`", kind, ", ".join(f"`{label}`" for label in labels), words]
+
+
+def _evaluated(node: ast.expr, module: ModuleType) -> Any:
+    return eval(compile(ast.Expression(node), module.__name__, "eval"), vars(module))  # noqa: S307 - our own source
+
+
+def commands() -> str:
+    return table(["command", "does"], [[f"`./smsgw {name}`", text] for name, text in HELP])
+
+
+def operator_commands() -> str:
+    django.setup()
+    ours = sorted((name, app) for name, app in get_commands().items() if app.startswith("sms_backend"))
+    return "\n".join(_noun(name, load_command_class(app, name)) for name, app in ours)
+
+
+def _noun(name: str, command: Any) -> str:
+    part = f"### {name}\n\n{command.help}\n"
+    for action in command.create_parser("./smsgw manage", name)._actions:  # noqa: SLF001 - argparse has no other way to ask
+        if not isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            continue
+        rows = []
+        for choice in action._choices_actions:  # noqa: SLF001
+            usage = " ".join(action.choices[choice.dest].format_usage().split()).split(f"manage {name} ")[1]
+            rows.append([f"`{name} {usage.replace(' [-h]', '').replace(' [--json]', '')}`", choice.help or ""])
+        part += "\n" + table(["command", "does"], rows)
+    return part
+
+
+def adapters() -> str:
+    rows = []
+    for slug, adapter in sorted(ADAPTERS.items()):
+        able = adapter.capabilities
+        shown = [f"`{name}`" for name in able.__slots__ if getattr(able, name) is True]
+        fields = [f"`{name}`" + ("" if field.is_required() else " (optional)") for name, field in adapter.Config.model_fields.items()]
+        rows.append([f"`{slug}`", adapter.title, f"reports {able.reports}, " + ", ".join(shown), ", ".join(fields) or "–"])
+    return table(["adapter", "vendor", "capabilities", "configuration"], rows)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "gateway-settings": lambda: settings(gateway_settings.Settings, gateway_settings),
+    "backend-settings": lambda: settings(backend_settings.Environment, backend_settings),
+    "error-codes": error_codes,
+    "statuses": statuses,
+    "queues": queues,
+    "hint-queues": hint_queues,
+    "exchanges": exchanges,
+    "redis-keys": redis_keys,
+    "redis-records": redis_records,
+    "gateway-metrics": lambda: metrics(gateway_metrics),
+    "backend-metrics": lambda: metrics(backend_metrics, backend_gauges),
+    "commands": commands,
+    "operator-commands": operator_commands,
+    "adapters": adapters,
+}
+
+
+def filled(page: str) -> str:
+    return _PART.sub(lambda part: f"{part[1]}\n{PARTS[part[2]]()}\n{part[3]}", page)
+
+
+def main() -> None:
+    check = "--check" in sys.argv[1:]
+    stale = []
+    for path in sorted(REFERENCE.glob("*.md")):
+        page = path.read_text(encoding="utf-8")
+        if filled(page) != page:
+            stale.append(path.name)
+            if not check:
+                path.write_text(filled(page), encoding="utf-8")
+    if check and stale:
+        sys.exit(f"not as the code has it: {', '.join(stale)}; run: .venv/bin/python docs/generate.py")
+
+
+if __name__ == "__main__":
+    main()
