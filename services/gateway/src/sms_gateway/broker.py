@@ -8,6 +8,7 @@ probe publish has come back. The probe goes to a routing key that nobody has bou
 
 import asyncio
 import secrets
+from contextlib import suppress
 from enum import Enum
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 from aio_pika.exceptions import AMQPError, DeliveryError
 from pamqp.exceptions import PAMQPException
+
 from sms_contract import topology
 from sms_contract.envelope import CONTENT_TYPE
 
@@ -81,7 +83,7 @@ class Broker:
         except TimeoutError:
             if not written:
                 return Confirmation.NOT_QUEUED
-            self._timed_out(exchange)
+            self._timed_out()
             return Confirmation.UNCONFIRMED
         except _ERRORS:
             return Confirmation.UNCONFIRMED if written else Confirmation.NOT_QUEUED
@@ -122,10 +124,9 @@ class Broker:
             log.warning("broker.topology", reason=self.topology_warning)
         channel: AbstractChannel = await connection.channel(publisher_confirms=True, on_return_raises=True)
         exchange = await channel.get_exchange(topology.EXCHANGE, ensure=False)
-        try:
+        # Returned, as it should be: the broker works through what we publish.
+        with suppress(DeliveryError):
             await exchange.publish(aio_pika.Message(b"", message_id=secrets.token_hex(16)), PROBE_KEY, mandatory=True)
-        except DeliveryError:
-            pass  # returned, as it should be: the broker works through what we publish
         channel.close_callbacks.add(self._closed)
         connection.close_callbacks.add(self._closed)
         return exchange
@@ -133,9 +134,9 @@ class Broker:
     def _closed(self, *_: object) -> None:
         self._lose("connection lost")
 
-    def _timed_out(self, exchange: AbstractExchange) -> None:
+    def _timed_out(self) -> None:
         self._timeouts += 1
-        if self._timeouts >= self.TIMEOUTS and exchange is self._exchange:
+        if self._timeouts >= self.TIMEOUTS:
             log.warning("broker.stuck", timeouts=self._timeouts)
             self._lose("no confirms", down=True)
 
@@ -176,8 +177,6 @@ async def declare(connection: AbstractConnection) -> list[str]:
 
 async def _abandon(connection: AbstractConnection) -> None:
     # A broker that hangs never answers a close: the socket is closed all the same when the time is up.
-    try:
+    with suppress(*_ERRORS):
         async with asyncio.timeout(0.5):
             await connection.close()
-    except _ERRORS:
-        pass

@@ -16,8 +16,8 @@ from redis.asyncio import BlockingConnectionPool, Connection, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError, ResponseError
-from sms_contract import keyspace
 
+from sms_contract import keyspace
 from sms_gateway.clock import Clock
 from sms_gateway.coalescer import Coalescer, UnansweredError, WithdrawnError
 from sms_gateway.observability.metrics import flush_observer
@@ -32,7 +32,7 @@ class CacheError(Exception):
 
 
 class NotReadyError(RedisError):
-    """This Redis has not been filled by Server B."""
+    """Server B has not filled this Redis."""
 
 
 class Script:
@@ -57,9 +57,7 @@ class Cache:
             "health_check_interval": 0,
             "protocol": 2,
         }
-        self._pool = BlockingConnectionPool.from_url(
-            url, max_connections=16, timeout=0.3, redis_connect_func=self._greet, **options
-        )
+        self._pool = BlockingConnectionPool.from_url(url, max_connections=16, timeout=0.3, redis_connect_func=self._greet, **options)
         self._own = Redis.from_url(url, single_connection_client=False, **options)
         self._round_trips: Coalescer[Sequence[Command], list[Any]] = Coalescer(
             self._flush, max_in_flight=2, observe=flush_observer("redis")
@@ -93,9 +91,9 @@ class Cache:
                 results[i] = result
         return results
 
-    def marked(self, field: bytes | None) -> bool:
+    def marked(self, field: object) -> bool:
         """Whether a field of the marker, read in the same round trip as something missing, names this Redis."""
-        return field is not None and field.decode() == self._run_id
+        return isinstance(field, bytes) and field.decode() == self._run_id
 
     def doubt(self) -> None:
         """Something that must be there is not: have the probe look at once."""
@@ -122,19 +120,19 @@ class Cache:
                 seconds, microseconds = await self._own.time()
                 self._clock.adjust(seconds * 1000 + microseconds / 1000, before=before, after=loop.time())
                 run_id = str((await self._own.info("server"))["run_id"])
-                marker: dict[bytes, bytes] = await self._own.hgetall(keyspace.MARKER)  # type: ignore[misc]
+                admit, statuses = await self._own.hmget(keyspace.MARKER, ["admit", "statuses"])
                 if run_id != self._run_id or not self.ready:
                     for script in self._scripts:
-                        script.sha = await self._own.script_load(script.source)  # type: ignore[misc, arg-type]
+                        script.sha = str(await self._own.script_load(script.source.decode()))
         except (RedisError, OSError) as error:
             await self._becomes(ready=False, statuses_ready=False, reason=f"unreachable ({type(error).__name__})")
             return
         if run_id != self._run_id:
             self._run_id = run_id
             await self._pool.disconnect()
-        ready = self.marked(marker.get(b"admit"))
+        ready = self.marked(admit)
         reason = "ok" if ready else "not filled by Server B yet"
-        await self._becomes(ready=ready, statuses_ready=ready and self.marked(marker.get(b"statuses")), reason=reason)
+        await self._becomes(ready=ready, statuses_ready=ready and self.marked(statuses), reason=reason)
 
     async def close(self) -> None:
         await self._pool.disconnect()
@@ -149,7 +147,7 @@ class Cache:
 
     async def _flush(self, groups: list[Sequence[Command]], _deadline: float) -> Sequence[list[Any] | Exception]:
         try:
-            connection = await self._pool.get_connection()
+            connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
             try:
                 results = iter(await self._exchange(connection, [command for group in groups for command in group]))
             finally:
@@ -171,7 +169,8 @@ class Cache:
     async def _exchange(self, connection: Connection, commands: Sequence[Command]) -> list[Any]:
         try:
             # Packed by hiredis: redis-py's own packing is Python, argument by argument.
-            await connection.send_packed_command([pack_command(command) for command in commands], check_health=False)
+            packed = [pack_command(command) for command in commands]  # type: ignore[arg-type]  # of any length
+            await connection.send_packed_command(packed, check_health=False)
             results: list[Any] = []
             for _ in commands:
                 try:

@@ -49,7 +49,7 @@ class Coalescer[Item, Result]:
         max_in_flight: int = 4,
         max_items: int = 500,
         max_bytes: int = 2 * 1024 * 1024,
-        observe: Callable[[int, float], None] = lambda items, seconds: None,
+        observe: Callable[[int, float], None] | None = None,
     ) -> None:
         self._flush = flush
         self._max_in_flight = max_in_flight
@@ -103,7 +103,8 @@ class Coalescer[Item, Result]:
         try:
             return await self._flush([entry.item for entry in entries], max(entry.deadline for entry in entries))
         finally:
-            self._observe(len(entries), loop.time() - started)
+            if self._observe is not None:
+                self._observe(len(entries), loop.time() - started)
 
     def _take(self) -> list[_Entry[Item, Result]]:
         entries: list[_Entry[Item, Result]] = []

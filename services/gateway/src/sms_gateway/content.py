@@ -3,8 +3,8 @@
 import unicodedata
 
 import msgspec
-from sms_contract.segments import Encoding, Segments, is_gsm7, measure, not_gsm7
 
+from sms_contract.segments import Encoding, Segments, is_gsm7, measure, not_gsm7
 from sms_gateway.problems import Problem
 
 #: Typographic characters and what typewriters had for them.

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 import msgspec
+
 from sms_contract import keyspace
 from sms_contract.keyspace import ClientRecord, KeyRecord, ProviderRecord
-
 from sms_gateway.cache import Cache, CacheError
 
 KEPT = 2.0

@@ -9,10 +9,10 @@ import hashlib
 
 import msgspec
 from msgspec import UnsetType
+
 from sms_contract import phone
 from sms_contract.ids import uuid7
 from sms_contract.keyspace import idempotency_digest
-
 from sms_gateway.content import Content, settle
 from sms_gateway.directory import Principal, Providers
 from sms_gateway.entropy import entropy
@@ -49,9 +49,7 @@ class Draft(msgspec.Struct, kw_only=True):
     traceparent: str | None = None
 
 
-def draft(
-    request: SendMessage, principal: Principal, providers: Providers, *, idempotency_key: str | None, now_ms: int
-) -> Draft:
+def draft(request: SendMessage, principal: Principal, providers: Providers, *, idempotency_key: str | None, now_ms: int) -> Draft:
     """Check a request that is formally right. Raises `Problem`."""
     client = principal.client
     test = principal.mode == "test"
@@ -67,10 +65,9 @@ def draft(
     if client.countries and not phone.is_allowed(request.to, client.countries):
         refusal = refusal or Problem("recipient.country_blocked")
 
-    sender = request.sender
-    if isinstance(sender, UnsetType):
-        sender = client.default_sender
-    else:
+    sender = client.default_sender
+    if not isinstance(request.sender, UnsetType):
+        sender = request.sender
         if not phone.is_sender(sender):
             raise Problem("sender.invalid")
         if client.senders and sender not in client.senders:

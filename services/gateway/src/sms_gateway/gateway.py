@@ -33,9 +33,7 @@ class Gateway:
         self.broker = Broker(settings.rabbitmq_url.get_secret_value())
         self.publisher = Publisher(self.broker)
         self.settler = Settler(self.cache)
-        self.submissions = Submissions(
-            Admission(self.cache), self.publisher, self.settler, self.calendar, cap=settings.gateway_in_flight
-        )
+        self.submissions = Submissions(Admission(self.cache), self.publisher, self.settler, self.calendar, cap=settings.gateway_in_flight)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -11,12 +11,15 @@ from starlette.types import ASGIApp
 
 from sms_gateway import settings as configuration
 from sms_gateway.api import account, callbacks, documentation, messages, probes
+from sms_gateway.api.answers import problem_response
 from sms_gateway.api.edge import Edge
 from sms_gateway.api.send import SendMessages
 from sms_gateway.gateway import Gateway
 from sms_gateway.observability import logs
-from sms_gateway.problems import Problem, render
+from sms_gateway.problems import Problem
 from sms_gateway.settings import Settings
+
+_CODES = {404: "route.not_found", 405: "request.method_not_allowed", 413: "request.too_large"}
 
 
 def create_app() -> ASGIApp:
@@ -55,19 +58,26 @@ def build(settings: Settings) -> ASGIApp:
     app.router.add_route(SendMessages.PATH, send, methods=["POST"])  # type: ignore[arg-type]
     for module in (messages, account, callbacks, probes, documentation):
         app.include_router(module.router)
-    app.add_exception_handler(Problem, _problem)
-    app.add_exception_handler(HTTPException, _http)
+    _answer_in_problems(app, settings.public_base_url)
     documentation.document(app)
     return Edge(app, settings.public_base_url, shortcuts={("POST", SendMessages.PATH): send})
 
 
-async def _problem(_request: Request, problem: Exception) -> Response:
-    # The edge answers it, as it does those of the hot path.
-    raise problem
+def _answer_in_problems(app: FastAPI, base_url: str) -> None:
+    async def problem(_: Request, error: Exception) -> Response:
+        assert isinstance(error, Problem)
+        return problem_response(error, base_url)
 
+    async def http(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        allowed = (error.headers or {}).get("Allow")
+        code = _CODES.get(error.status_code, "internal")
+        return problem_response(Problem(code, headers=[(b"allow", allowed.encode())] if allowed else None), base_url)
 
-async def _http(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    code = {404: "route.not_found", 405: "request.method_not_allowed", 413: "request.too_large"}.get(error.status_code, "internal")
-    allowed = (error.headers or {}).get("Allow")
-    raise Problem(code, headers=[(b"allow", allowed.encode())] if allowed else None)
+    async def anything(_: Request, _error: Exception) -> Response:
+        # Starlette raises it again once this has been sent, and the edge logs it.
+        return problem_response(Problem("internal"), base_url)
+
+    app.add_exception_handler(Problem, problem)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(Exception, anything)

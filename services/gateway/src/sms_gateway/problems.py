@@ -8,6 +8,7 @@ import random
 from typing import Final
 
 import msgspec
+
 from sms_contract.errors import CATALOGUE
 
 MEDIA_TYPE: Final = b"application/problem+json"

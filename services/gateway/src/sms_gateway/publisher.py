@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 import structlog
+
 from sms_contract import topology
 from sms_contract.envelope import CALLBACK_V1, CANCEL_V1, MAX_ENVELOPE, SUBMISSION_V1, encode_envelope
-
 from sms_gateway.broker import Broker, Confirmation
 from sms_gateway.coalescer import Coalescer, UnansweredError, WithdrawnError
 from sms_gateway.observability.metrics import flush_observer

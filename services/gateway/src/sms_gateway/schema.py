@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
+
 from sms_contract.segments import Segments
 
 #: Bytes of one message's request.
@@ -15,7 +16,9 @@ Text = Annotated[str, Meta(min_length=1)]
 class SendMessage(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """One message to one recipient."""
 
-    to: Annotated[Text, Meta(description="E.164: `+` and 7 to 15 digits, a possible length for its calling code.", examples=["+447911123456"])]
+    to: Annotated[
+        Text, Meta(description="E.164: `+` and 7 to 15 digits, a possible length for its calling code.", examples=["+447911123456"])
+    ]
     text: Annotated[
         str,
         Meta(
@@ -44,9 +47,7 @@ class SendMessage(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True
         | UnsetType
     ) = UNSET
     reference: (
-        Annotated[
-            str, Meta(min_length=1, max_length=128, description="Your own id: searchable, echoed everywhere.", examples=["order-17"])
-        ]
+        Annotated[str, Meta(min_length=1, max_length=128, description="Your own id: searchable, echoed everywhere.", examples=["order-17"])]
         | UnsetType
     ) = UNSET
     callback_url: (
@@ -69,7 +70,7 @@ class SendMessage(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True
             Meta(
                 ge=30,
                 le=259200,
-                description="Seconds from acceptance, or from `send_at`, after which the message is never sent. Default: 86400, for `otp` 300.",
+                description="Seconds from acceptance, or from `send_at`, after which it is never sent. Default: 86400, for `otp` 300.",
                 examples=[3600],
             ),
         ]
@@ -89,7 +90,9 @@ class SendMessage(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True
     encoding: (
         Annotated[
             Literal["auto", "gsm7", "ucs2", "transliterate"],
-            Meta(description="`gsm7` refuses what does not fit it; `transliterate` replaces what has an equivalent there.", examples=["auto"]),
+            Meta(
+                description="`gsm7` refuses what does not fit it; `transliterate` replaces what has an equivalent there.", examples=["auto"]
+            ),
         ]
         | UnsetType
     ) = UNSET
@@ -109,9 +112,7 @@ class SendMessage(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True
         | UnsetType
     ) = UNSET
     metadata: (
-        Annotated[
-            dict[Text, str], Meta(max_length=10, description="At most 10 keys and 1 KiB in all.", examples=[{"campaign": "spring"}])
-        ]
+        Annotated[dict[Text, str], Meta(max_length=10, description="At most 10 keys and 1 KiB in all.", examples=[{"campaign": "spring"}])]
         | UnsetType
     ) = UNSET
     dry_run: Annotated[bool, Meta(description="Check everything, charge nothing, send nothing.", examples=[False])] | UnsetType = UNSET

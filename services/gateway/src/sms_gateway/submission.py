@@ -9,12 +9,12 @@ import asyncio
 from typing import Literal
 
 import msgspec
+
 from sms_contract import message as view
 from sms_contract.envelope import Submission, encode_entry
 from sms_contract.ids import created_ms
 from sms_contract.message import Accepted, Message
 from sms_contract.topology import submissions_queue
-
 from sms_gateway.admission.reserve import Admission, Claim, Purpose, Verdict
 from sms_gateway.admission.settle import End, Settlement, Settler
 from sms_gateway.broker import Confirmation
@@ -46,7 +46,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     day: Day
 
 
-class RefusedByAdmission(Problem):  # noqa: N818
+class RefusedByAdmission(Problem):
     """A refusal that admission pronounced, with what it knows about the day's quota."""
 
     def __init__(self, problem: Problem, *, used: int, day: Day) -> None:
@@ -66,9 +66,7 @@ class Submissions:
     """Takes drafts and sees them through."""
 
     def __init__(self, admission: Admission, publisher: Publisher, settler: Settler, calendar: Calendar, *, cap: int) -> None:
-        self._admissions: Coalescer[Claim, Verdict] = Coalescer(
-            admission.flush, max_in_flight=1, observe=flush_observer("admission")
-        )
+        self._admissions: Coalescer[Claim, Verdict] = Coalescer(admission.flush, max_in_flight=1, observe=flush_observer("admission"))
         self._publisher = publisher
         self._settler = settler
         self._calendar = calendar
@@ -245,5 +243,3 @@ def _dry_run(draft: Draft) -> bytes:
 
 def _seconds(ms: int) -> int:
     return max(1, -(-ms // 1000))
-
-

@@ -92,9 +92,7 @@ def moment_ms(text: str) -> int | None:
 
 def _mistakes(value: dict[str, Any]) -> list[Mistake]:
     """What no schema can say."""
-    mistakes = [
-        Mistake(f"/{name}", "nul", "NUL is not allowed.") for name, item in value.items() if name != "metadata" and _has_nul(item)
-    ]
+    mistakes = [Mistake(f"/{name}", "nul", "NUL is not allowed.") for name, item in value.items() if name != "metadata" and _has_nul(item)]
     metadata = value.get("metadata")
     if isinstance(metadata, dict):
         if _has_nul([*metadata, *metadata.values()]):

@@ -6,8 +6,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 from redis.exceptions import RedisError
-from sms_contract import keyspace
 
+from sms_contract import keyspace
 from sms_gateway.cache import Cache, CacheError, Script
 from sms_gateway.directory import Principal
 

@@ -8,8 +8,8 @@ from typing import Any, Final, Literal
 import msgspec
 import structlog
 from redis.exceptions import RedisError
-from sms_contract import keyspace
 
+from sms_contract import keyspace
 from sms_gateway.admission.reserve import Claim
 from sms_gateway.cache import Cache, CacheError, Script
 from sms_gateway.coalescer import Coalescer, UnansweredError, WithdrawnError
@@ -43,9 +43,7 @@ class Settler:
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
-        self._coalescer: Coalescer[Settlement, bool] = Coalescer(
-            self._flush, max_in_flight=1, observe=flush_observer("settle")
-        )
+        self._coalescer: Coalescer[Settlement, bool] = Coalescer(self._flush, max_in_flight=1, observe=flush_observer("settle"))
         self._again: set[asyncio.Task[None]] = set()
 
     async def settle(self, settlement: Settlement) -> None:

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
-from sms_contract import keyspace
 
+from sms_contract import keyspace
 from sms_gateway.api.resources import gateway_of, json_answer, timestamp, with_scope
 from sms_gateway.cache import CacheError
 from sms_gateway.directory import Principal
@@ -21,9 +21,7 @@ async def read_account(request: Request, principal: Annotated[Principal, Depends
     client = principal.client
     day = gateway.calendar.day(client.time_zone, gateway.clock.now_ms())
     try:
-        counter, projected = await gateway.cache.run(
-            ("GET", keyspace.quota(client.id, day.name)), ("EXISTS", keyspace.client(client.id))
-        )
+        counter, projected = await gateway.cache.run(("GET", keyspace.quota(client.id, day.name)), ("EXISTS", keyspace.client(client.id)))
         providers = await gateway.directory.providers()
     except CacheError as error:
         raise Problem("cache.unavailable") from error

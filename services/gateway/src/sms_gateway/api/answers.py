@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 
+from starlette.responses import Response
 from starlette.types import Send
 
 from sms_gateway.observability import metrics
@@ -17,9 +18,21 @@ async def send_answer(send: Send, status: int, headers: Headers, body: bytes) ->
 
 
 async def send_problem(problem: Problem, base_url: str, send: Send) -> None:
+    await send_answer(send, problem.status, *_problem(problem, base_url))
+
+
+def problem_response(problem: Problem, base_url: str) -> Response:
+    """The same, for those who speak in Starlette's responses."""
+    headers, body = _problem(problem, base_url)
+    response = Response(body, status_code=problem.status)
+    response.raw_headers.extend(headers)
+    return response
+
+
+def _problem(problem: Problem, base_url: str) -> tuple[Headers, bytes]:
     body, headers = render(problem, base_url)
     _counter(problem.code).inc()
-    await send_answer(send, problem.status, headers, body)
+    return headers, body
 
 
 @lru_cache(maxsize=256)

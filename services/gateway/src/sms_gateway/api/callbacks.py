@@ -10,10 +10,10 @@ import hmac
 
 import structlog
 from fastapi import APIRouter, Request, Response
+
 from sms_contract.envelope import Callback, encode_entry
 from sms_contract.ids import uuid7
 from sms_contract.topology import CALLBACKS
-
 from sms_gateway.api.requests import read_body
 from sms_gateway.api.resources import gateway_of
 from sms_gateway.broker import Confirmation

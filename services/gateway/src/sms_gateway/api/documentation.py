@@ -5,8 +5,8 @@ from html import escape
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
-from sms_contract.errors import CATALOGUE, CATALOGUE_PATH
 
+from sms_contract.errors import CATALOGUE, CATALOGUE_PATH
 from sms_gateway.api import openapi
 from sms_gateway.api.resources import gateway_of
 

@@ -55,12 +55,11 @@ class Edge:
             return
         except Problem as problem:
             await send_problem(problem, self._base_url, answer)
-        except Exception as failure:  # noqa: BLE001  (the entry point: whatever it is, the client gets an answer)
+        except Exception as failure:
             error, where = describe(failure)
             log.error("request.failed", request_id=scope["sms_gateway.request_id"], error=error, where=where)
-            if status:
-                raise
-            await send_problem(Problem("internal"), self._base_url, answer)
+            if not status:
+                await send_problem(Problem("internal"), self._base_url, answer)
         finally:
             self._count(scope, status, time.perf_counter() - started)
 

@@ -3,9 +3,9 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
+
 from sms_contract import keyspace
 from sms_contract.ids import is_tracking_id
-
 from sms_gateway.admission.reserve import read_record
 from sms_gateway.api.resources import gateway_of, json_answer, with_scope
 from sms_gateway.cache import CacheError

@@ -28,7 +28,7 @@ def must_be_json(headers: dict[bytes, bytes]) -> None:
         return
     media_type, _, parameters = headers.get(b"content-type", b"").lower().partition(b";")
     charset = parameters.strip().removeprefix(b"charset=").strip(b'"')
-    if media_type.strip() != b"application/json" or charset not in {b"", b"utf-8"} and b"charset" in parameters:
+    if media_type.strip() != b"application/json" or (charset not in {b"", b"utf-8"} and b"charset" in parameters):
         raise Problem("request.unsupported_media_type")
     if headers.get(b"content-encoding", b"identity") != b"identity":
         raise Problem("request.unsupported_media_type", "Send the body without a Content-Encoding.")

@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable
 
 from fastapi import Request, Response
-from sms_contract import message as view
 
+from sms_contract import message as view
 from sms_gateway.api.requests import address
 from sms_gateway.directory import Principal
 from sms_gateway.gateway import Gateway

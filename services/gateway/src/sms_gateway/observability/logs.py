@@ -95,10 +95,7 @@ def _write(lines: bytes) -> None:
 def _render(_logger: object, level: str, event: MutableMapping[str, Any]) -> bytes:
     now = time.time()
     line = {"timestamp": f"{_second(int(now))}.{int(now * 1000) % 1000:03d}Z", "level": level}
-    for name, value in event.items():
-        if name in ALLOWED:
-            line[name] = value
-    return _encode(line)
+    return _encode(line | {name: value for name, value in event.items() if name in ALLOWED})
 
 
 @lru_cache(maxsize=4)

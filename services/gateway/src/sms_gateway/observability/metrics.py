@@ -11,6 +11,8 @@ from typing import Final
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+__all__ = ["CONTENT_TYPE", "Counter", "Histogram"]
+
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
 REQUESTS: Final = Counter("smsgw_http_requests", "Answers by route and status.", ["method", "route", "status"])
@@ -24,7 +26,9 @@ ACCEPTED: Final = Counter("smsgw_messages_accepted", "Messages answered 202 for 
 REPLAYED: Final = Counter("smsgw_messages_replayed", "Repeats of an idempotency key that got the first answer again.")
 PROBLEMS: Final = Counter("smsgw_problems", "Error answers by code.", ["code"])
 CALLBACKS: Final = Counter("smsgw_callbacks", "Requests of providers that were queued.", ["provider"])
-FLUSH_ITEMS: Final = Histogram("smsgw_flush_items", "Items that shared a flush.", ["stage"], buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512))
+FLUSH_ITEMS: Final = Histogram(
+    "smsgw_flush_items", "Items that shared a flush.", ["stage"], buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+)
 FLUSH_SECONDS: Final = Histogram(
     "smsgw_flush_seconds", "How long a flush took.", ["stage"], buckets=(0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 3)
 )
