@@ -1,0 +1,224 @@
+"""
+`./smsgw bench accept`: how many messages a second one gateway worker accepts, against a bare echo of the same body.
+
+Both run by turns in one run, on the same Uvicorn settings, under the same load of the same requests; so whatever else the machine does
+falls on both, and the ratio counts more than the rates. Everything is on: authentication, rate, quota, an idempotency key of its own for
+each request, a confirm by a quorum queue, metrics, logs to a file. What was accepted is counted again in the queue at the end.
+"""
+
+import argparse
+import json
+import os
+import re
+import secrets
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench import ground, machine, stage, wrk
+from bench.figures import Account, Figures, bar, figures, ratio
+from bench.processes import cpu_seconds, running
+from bench.wrk import Load, Measurement
+from sms_stack.calls import call
+from sms_stack.progress import say, step
+from sms_stack.supervision import wait_until
+
+BODY = json.dumps(
+    {"to": "+447911123456", "text": "Your code is 493817. It is valid for ten minutes.", "from": "ACME", "reference": "order-17"}
+).encode()
+TARGETS = {
+    "baseline": "bare FastAPI + pydantic echo",
+    "gateway": "POST /v1/messages, all on",
+    "bare_asgi": "bare ASGI + msgspec echo",
+}
+_WARM_UP_SECONDS = 2
+#: Server B's own settings: the gateway must not know them.
+_NOT_FOR_THE_GATEWAY = {"DATABASE_URL", "SMSGW_SECRET_KEY", "SMSGW_CREDENTIAL_KEYS", "SMSGW_CALLBACK_SECRET", "SMSGW_HOME"}
+
+
+@dataclass
+class Runs:
+    """What has been measured so far."""
+
+    key: str
+    connections: int
+    ports: Mapping[str, int]
+    pids: Mapping[str, int]  #: of the targets and of the services behind the gateway
+    measured: dict[str, list[Measurement]] = field(default_factory=lambda: {name: [] for name in TARGETS})
+    cpu: dict[str, dict[str, float]] = field(default_factory=lambda: {name: {} for name in TARGETS})
+    answered: int = 0  #: by the gateway
+    count: int = 0
+
+    def measure(self, target: str, seconds: int, *, warm_up: bool = False) -> None:
+        """Load one target."""
+        before = {name: cpu_seconds(pid) for name, pid in self.pids.items()}
+        url = f"http://127.0.0.1:{self.ports[target]}/v1/messages"
+        self.count += 1
+        prefix = f"{secrets.token_hex(6)}-{self.count}"
+        found = wrk.measure(Load(url=url, key=self.key, prefix=prefix, body=BODY, connections=self.connections, seconds=seconds))
+        if target == "gateway":
+            self.answered += found.requests
+        if warm_up:
+            return
+        self.measured[target].append(found)
+        used = self.cpu[target]
+        for name, pid in self.pids.items():
+            used[name] = used.get(name, 0.0) + cpu_seconds(pid) - before[name]
+
+    def microseconds(self, target: str) -> dict[str, float]:
+        """Processor time a request, by process: it says more than a rate where a machine is shared."""
+        requests = sum(one.requests for one in self.measured[target])
+        names = (target,) if target != "gateway" else (target, *(name for name in self.pids if name not in TARGETS))
+        return {name: round(self.cpu[target][name] / requests * 1e6, 1) for name in names}
+
+
+def main() -> int:
+    """Measure, report, and fail where something was lost."""
+    arguments = _arguments()
+    with stage.entry(as_json=arguments.json):
+        told = run(seconds=arguments.seconds, rounds=arguments.rounds, connections=arguments.connections)
+    if arguments.json:
+        sys.stdout.write(json.dumps(told, indent=2) + "\n")
+    else:
+        show(told)
+    for problem in told["problems"]:
+        say(f"Not to be believed: {problem}.")
+    return 1 if told["problems"] else 0
+
+
+def run(*, seconds: int, rounds: int, connections: int) -> dict[str, Any]:
+    """The whole benchmark, as a document."""
+    wrk.prepare()
+    place = machine.describe()
+    given = stage.given()
+    with ExitStack() as stack:
+        stack.enter_context(stage.alone())
+        idle = stack.enter_context(stage.server_b_stopped())
+        own = stack.enter_context(ground.prepared(given["RABBITMQ_URL"], given["REDIS_URL"]))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="smsgw-bench-")))
+        ports = dict(zip(TARGETS, stage.free_ports(len(TARGETS)), strict=True))
+        with step("Starting the gateway and the baselines"):
+            pids = stack.enter_context(_targets(folder, own, ports))
+        runs = Runs(key=own.key, connections=connections, ports=ports, pids={**pids, **stage.services()})
+        for target, text in TARGETS.items():
+            with step(f"Warming up: {text}"):
+                runs.measure(target, _WARM_UP_SECONDS, warm_up=True)
+        for number in range(rounds):
+            with step(f"Round {number + 1} of {rounds}"):
+                # Forth and back, so that what grows or cools down in a round falls on both alike.
+                for target in list(TARGETS)[:: 1 if number % 2 == 0 else -1]:
+                    runs.measure(target, seconds)
+        with step("Counting what is in the queue"):
+            account = _account(runs, own, connections)
+    found = {target: figures(runs.measured[target]) for target in TARGETS}
+    return _document(runs, found, account, place=place, conditions=idle, seconds=seconds)
+
+
+@contextmanager
+def _targets(folder: Path, own: ground.Ground, ports: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    metrics = folder / "metrics"
+    metrics.mkdir()
+    gateway = {
+        **{name: value for name, value in os.environ.items() if name not in _NOT_FOR_THE_GATEWAY},
+        "RABBITMQ_URL": own.rabbitmq_url,
+        "REDIS_URL": own.redis_url,
+        "PUBLIC_BASE_URL": f"http://127.0.0.1:{ports['gateway']}",
+        "SMSGW_KEY_PEPPER": own.pepper,
+        "SMSGW_LOG_LEVEL": "INFO",
+        "SMSGW_GATEWAY_HOST": "127.0.0.1",
+        "SMSGW_GATEWAY_PORT": str(ports["gateway"]),
+        "SMSGW_GATEWAY_WORKERS": "1",
+        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+    }
+    commands = {
+        "baseline": ([sys.executable, "-m", "bench.echo", "fastapi", str(ports["baseline"])], "/healthz"),
+        "bare_asgi": ([sys.executable, "-m", "bench.echo", "asgi", str(ports["bare_asgi"])], "/healthz"),
+        "gateway": ([sys.executable, "-m", "sms_gateway"], "/readyz"),
+    }
+    with ExitStack() as stack:
+        yield {
+            name: stack.enter_context(
+                running(
+                    command,
+                    environment=gateway if name == "gateway" else os.environ,
+                    log=folder / f"{name}.log",
+                    ready=f"http://127.0.0.1:{ports[name]}{path}",
+                )
+            )
+            for name, (command, path) in commands.items()
+        }
+
+
+def _account(runs: Runs, own: ground.Ground, connections: int) -> Account:
+    counted = [-1, _accepted(runs.ports["gateway"])]
+
+    def settled() -> bool:
+        counted[:] = counted[1], _accepted(runs.ports["gateway"])
+        return counted[0] == counted[1]
+
+    wait_until(settled, seconds=10, pause=0.5)  # what was under way when the last run ended
+    queued, distinct = own.queued()
+    gateway_runs = len(runs.measured["gateway"]) + 1
+    return Account(answered=runs.answered, accepted=counted[1], queued=queued, distinct=distinct, cut_off=connections * gateway_runs)
+
+
+def _accepted(port: int) -> int:
+    text = call(f"http://127.0.0.1:{port}/metrics").text
+    return sum(int(float(value)) for value in re.findall(r"^smsgw_messages_accepted_total\{[^}]*\} (\S+)$", text, re.MULTILINE))
+
+
+def _document(
+    runs: Runs, found: Mapping[str, Figures], account: Account, *, place: dict[str, Any], conditions: str, seconds: int
+) -> dict[str, Any]:
+    rates = [
+        {target: round(runs.measured[target][number].requests_per_second, 1) for target in TARGETS}
+        for number in range(len(runs.measured["gateway"]))
+    ]
+    return {
+        "ratio": ratio(found["gateway"], found["baseline"]),
+        "baseline": asdict(found["baseline"]),
+        "gateway": asdict(found["gateway"]),
+        "machine": place,
+        "bare_asgi": asdict(found["bare_asgi"]),
+        "rounds": [{**rate, "ratio": round(rate["gateway"] / rate["baseline"], 3)} for rate in rates],
+        "cpu_microseconds_per_request": {target: runs.microseconds(target) for target in TARGETS},
+        "accepted": account.accepted,
+        "queued": account.queued,
+        "lost": account.lost,
+        "connections": runs.connections,
+        "seconds_per_round": seconds,
+        "conditions": conditions,
+        "problems": account.problems(),
+    }
+
+
+def show(told: dict[str, Any]) -> None:
+    """For people."""
+    most = max(told[target]["requests_per_second"] for target in TARGETS)
+    print(f"\n{'':<30}{'requests/s':>11}{'p50 ms':>9}{'p99 ms':>9}{'CPU µs':>9}")
+    for target, text in TARGETS.items():
+        one = told[target]
+        cpu = told["cpu_microseconds_per_request"][target][target]
+        rate = one["requests_per_second"]
+        print(f"{text:<30}{rate:>11,.0f}{one['p50_ms']:>9.1f}{one['p99_ms']:>9.1f}{cpu:>9.0f}  {bar(rate, most)}")
+    print(f"\nratio    {told['ratio']:.2f} of the FastAPI echo (by round: {', '.join(f'{one["ratio"]:.2f}' for one in told['rounds'])})")
+    print(f"account  {told['accepted']:,} accepted, {told['queued']:,} in the queue, {told['lost']} lost")
+    print(f"machine  {machine.sentence(told['machine'])}")
+    print(f"how      {told['connections']} connections, one worker each, {told['seconds_per_round']} s a turn; {told['conditions']}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="./smsgw bench accept", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser.add_argument("--seconds", type=int, default=5, metavar="N", help="of each turn; default: 5")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default: 5")
+    parser.add_argument("--connections", type=int, default=64, metavar="N", help="default: 64")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

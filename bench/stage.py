@@ -1,0 +1,103 @@
+"""What both benchmarks need of the stack that they run in: its settings, its processes, and to be alone."""
+
+import fcntl
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import NoReturn
+
+from bench.errors import BenchError, Unprepared
+from sms_stack.errors import StackError
+from sms_stack.home import Home
+from sms_stack.instance import APPLICATION
+from sms_stack.progress import say, step
+from sms_stack.supervision import Supervisor
+
+_SETTINGS = ("RABBITMQ_URL", "REDIS_URL", "SMSGW_HOME")
+_SERVER_B = tuple(name for name in APPLICATION if name != "gateway")
+_SERVICES = ("postgresql", "rabbitmq", "redis")
+
+
+@contextmanager
+def entry(*, as_json: bool) -> Iterator[None]:
+    """Whatever goes wrong is one sentence; TERM cleans up as Ctrl-C does."""
+
+    def leave(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    except (BenchError, StackError) as error:
+        if as_json:
+            sys.stdout.write(json.dumps({"error": str(error)}) + "\n")
+        say(f"bench: {error}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        say("bench: stopped, and cleaned up.")
+        sys.exit(130)
+
+
+def given() -> dict[str, str]:
+    """The stack's settings, which `./smsgw bench` passes on."""
+    missing = [name for name in _SETTINGS if not os.environ.get(name)]
+    if missing:
+        raise Unprepared(f"{', '.join(missing)} not set: run this by ./smsgw bench")
+    return dict(os.environ)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """One benchmark at a time in an instance."""
+    home = Home.from_environment()
+    home.make()
+    with (home.run / "bench-lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Unprepared("Another benchmark runs in this instance.") from None
+        yield
+
+
+def processes() -> dict[str, int]:
+    """Pids of what the stack runs, by name."""
+    return {name: process.pid for name, process in Supervisor(Home.from_environment()).processes().items() if process.pid is not None}
+
+
+def services() -> dict[str, int]:
+    """Pids of the services that the stack runs itself."""
+    return {name: pid for name, pid in processes().items() if name in _SERVICES}
+
+
+@contextmanager
+def server_b_stopped() -> Iterator[str]:
+    """Stop what runs of Server B, and start it again; hands out what to say about it."""
+    supervisor = Supervisor(Home.from_environment())
+    stopped = [name for name in _SERVER_B if name in supervisor.running()]
+    if not stopped:
+        yield "Server B was not running here"
+        return
+    with ExitStack() as stack:
+        # Before it is stopped, so that a Ctrl-C meanwhile starts it again too.
+        stack.callback(_start, supervisor, stopped)
+        with step("Stopping Server B meanwhile"):
+            supervisor.stop(stopped)
+        yield "Server B stopped meanwhile"
+
+
+def _start(supervisor: Supervisor, names: list[str]) -> None:
+    with step("Starting Server B again"):
+        supervisor.start(names)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports on the loopback that nobody listens on now."""
+    with ExitStack() as stack:
+        found = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in found:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in found]
