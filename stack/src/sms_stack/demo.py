@@ -15,12 +15,12 @@ from sms_stack.home import Home, write_private
 from sms_stack.instance import Instance
 from sms_stack.lifecycle import manage
 from sms_stack.progress import step
-from sms_stack.stories import REFUSED_RECIPIENT, Stage, Story, delivered, failed_over, replayed
+from sms_stack.stories import REFUSED_RECIPIENT, REFUSING, Stage, Story, delivered, failed_over, replayed
 
 CLIENT = "demo"
 CONSOLE_USER = "demo"
-#: Tried in this order: alpha has the higher priority number.
-PROVIDERS = {"alpha": 20, "beta": 10}
+#: With their priorities: the higher number is tried first.
+PROVIDERS = {REFUSING: 20, "beta": 10}
 
 
 def run(home: Home) -> dict[str, Any]:
@@ -30,13 +30,14 @@ def run(home: Home) -> dict[str, Any]:
         tokens = {slug: _auth_token(instance, slug) for slug in PROVIDERS}
         with step("Setting up two simulated providers, a client and a console login"):
             _set_up_simulator(instance, tokens)
-            _set_up_providers(instance, tokens)
+            strangers = _set_up_providers(instance, tokens)
             credentials = _set_up_client(instance)
     stage = Stage(
         gateway_url=instance.gateway_url,
         simulator_url=instance.simulator_url,
         key=credentials["live_key"],
-        providers=list(PROVIDERS),
+        # Where there are real providers too the demo's are named, because a demo must not reach anybody.
+        providers=list(PROVIDERS) if strangers else [],
         timeline=lambda tracking_id: json.loads(manage(instance, "message", "show", tracking_id, "--json")),
     )
     told: list[Story] = []
@@ -75,18 +76,19 @@ def _auth_token(instance: Instance, slug: str) -> str:
 
 
 def _set_up_simulator(instance: Instance, tokens: dict[str, str]) -> None:
-    """Alpha has too much to do whenever it is asked for one certain number: Twilio's documented 429 with code 20429."""
+    """One has too much to do whenever it is asked for one certain number: Twilio's documented 429 with code 20429."""
     too_many = {"action": "refuse", "http_status": 429, "code": 20429, "to": [REFUSED_RECIPIENT]}
     reports = {"statuses": [{"status": "sent", "delay": 0.2}, {"status": "delivered", "delay": 0.3}]}
     for slug, token in tokens.items():
-        behaviour = {"rules": [too_many] if slug == "alpha" else [], "reports": reports}
+        behaviour = {"rules": [too_many] if slug == REFUSING else [], "reports": reports}
         url = f"{instance.simulator_url}/control/accounts/{account_sid(slug)}"
         answer = call(url, method="PUT", body={"auth_token": token, "behaviour": behaviour})
         if answer.status != 200:
             raise StackError(f"The simulator refuses the account {slug}: {answer.status} {answer.text[:300]}")
 
 
-def _set_up_providers(instance: Instance, tokens: dict[str, str]) -> None:
+def _set_up_providers(instance: Instance, tokens: dict[str, str]) -> bool:
+    """Whether others are there that could be selected for the demo's messages."""
     known = {provider["slug"]: provider for provider in json.loads(manage(instance, "provider", "list", "--json"))}
     for slug, priority in PROVIDERS.items():
         configuration = {"account_sid": account_sid(slug), "auth_token": tokens[slug], "base_url": instance.simulator_url}
@@ -99,7 +101,9 @@ def _set_up_providers(instance: Instance, tokens: dict[str, str]) -> None:
                 f"There is a provider {slug} that is not the demo's. Run the demo in an instance of its own: SMSGW_HOME=… ./smsgw demo"
             )
         manage(instance, "provider", "set", slug, "--config=-", "--json", feed=told)
-        manage(instance, "provider", "enable", slug, "--json")
+        if not known[slug]["active"]:
+            manage(instance, "provider", "enable", slug, "--json")
+    return any(provider["adapter"] != "test" and slug not in PROVIDERS for slug, provider in known.items())
 
 
 def _set_up_client(instance: Instance) -> dict[str, str]:

@@ -4,6 +4,9 @@ from typing import Any
 
 from sms_stack.progress import results
 
+#: Shown in front, or more than a first look needs; `manage message show` has everything.
+UNTOLD = {"at", "event", "client", "mode", "version", "occurred_at", "provider_message_id"}
+
 
 def show(told: dict[str, Any]) -> None:
     for story in told["stories"]:
@@ -37,6 +40,6 @@ def timeline(document: Any) -> list[str]:
     events = document.get("timeline", []) if isinstance(document, dict) else []
     lines = []
     for event in events:
-        rest = [f"{name}={value}" for name, value in event.items() if name not in {"at", "event"} and value not in (None, "", [], {})]
-        lines.append(" ".join([str(event.get("at", "")), f"{event.get('event', '')!s:<16}", *rest]))
+        rest = [f"{name}={value}" for name, value in event.items() if name not in UNTOLD and value not in (None, "", [], {})]
+        lines.append(f"{str(event.get('at'))[11:23]}  {event.get('event', '')!s:<12} {' '.join(rest)}".rstrip())
     return lines
