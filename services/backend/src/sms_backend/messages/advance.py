@@ -31,7 +31,9 @@ UPDATE messages m SET
     status = x.status, version = m.version + 1, updated_at = now(), lease_until = NULL, unknown_until = NULL, next_attempt_at = NULL,
     provider = x.provider, provider_message_id = coalesce(x.provider_message_id, m.provider_message_id),
     error_code = x.error_code, error_detail = NULL, error_provider_code = x.provider_code,
-    sent_at = coalesce(m.sent_at, now()), delivered_at = CASE WHEN x.status = 'delivered' THEN coalesce(x.occurred_at, now()) END
+    sent_at = coalesce(m.sent_at, now()),
+    -- A vendor's clock may be off, or tell minutes only: never before it was sent, never after now.
+    delivered_at = CASE WHEN x.status = 'delivered' THEN least(now(), greatest(coalesce(x.occurred_at, now()), m.sent_at, m.created_at)) END
 FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
     AS x (id, status, provider, provider_message_id, error_code, provider_code, occurred_at)
 WHERE m.id = x.id AND m.id BETWEEN %s AND %s

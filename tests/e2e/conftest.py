@@ -1,0 +1,84 @@
+"""Fixtures over a running system; `./smsgw test e2e` brings it up and names it in the environment."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from uuid import uuid4
+
+import pytest
+from redis import Redis
+from system import ROOT, Provider, Sender, System, until
+
+
+@pytest.fixture(scope="session")
+def system() -> System:
+    if "E2E_GATEWAY_URL" not in os.environ:
+        raise pytest.UsageError("No system to test: run these tests by ./smsgw test e2e")
+    return System(gateway=os.environ["E2E_GATEWAY_URL"], console=os.environ["E2E_CONSOLE_URL"], simulator=os.environ["E2E_SIMULATOR_URL"])
+
+
+@pytest.fixture
+def ready(system: System) -> Iterator[System]:
+    """Whole before the test, and whole again after it, so that a fault stays where it was made."""
+    until(system.is_ready, seconds=90, what="the system ready")
+    yield system
+    until(system.is_ready, seconds=90, what="the system ready again")
+
+
+@pytest.fixture
+def sender(ready: System) -> Callable[..., Sender]:
+    """A client made for one test, by the operator's commands."""
+
+    def make(*options: str, mode: str = "live") -> Sender:
+        name = f"e2e-{uuid4().hex[:8]}"
+        client = ready.manage("client", "add", name, "--default-sender=E2E", *options)
+        key = ready.manage("key", "add", name, f"--mode={mode}")
+        made = Sender(system=ready, name=name, id=client["id"], key=key["key"])
+        # An operator's change is obeyed within five seconds.
+        until(lambda: made.look().status_code == 200, seconds=5, what="the key known to the gateway")
+        return made
+
+    return make
+
+
+@pytest.fixture
+def empty_redis(system: System) -> Callable[[], None]:
+    """Redis loses everything and is another process: its file holds the order to forget."""
+
+    def restart() -> None:
+        done = subprocess.run([str(ROOT / "smsgw"), "status", "--json"], capture_output=True, text=True, timeout=60, check=True)
+        redis_url = next(each["url"] for each in json.loads(done.stdout)["services"] if each["name"] == "redis")
+        with Redis.from_url(redis_url) as client:
+            client.flushall()
+        system.signal("redis")
+
+    return restart
+
+
+@pytest.fixture(scope="session")
+def witness(system: System) -> Sender:
+    """A client that only looks: what it is shown, the gateway knows."""
+    name = f"e2e-witness-{uuid4().hex[:8]}"
+    client = system.manage("client", "add", name)
+    return Sender(system=system, name=name, id=client["id"], key=system.manage("key", "add", name)["key"])
+
+
+@pytest.fixture
+def provider(ready: System, witness: Sender) -> Iterator[Callable[..., Provider]]:
+    """A simulated provider made for one test, gone from routing after it."""
+    made: list[Provider] = []
+
+    def make(priority: int = 0, **behaviour: object) -> Provider:
+        number = uuid4().hex
+        new = Provider(slug=f"e2e-{number[:8]}", account_sid=f"AC{number}", auth_token=uuid4().hex)
+        ready.behave(new, **behaviour)
+        config = {"account_sid": new.account_sid, "auth_token": new.auth_token, "base_url": ready.simulator}
+        ready.manage("provider", "add", new.slug, "--adapter=twilio", f"--priority={priority}", "--config=-", feed=json.dumps(config))
+        made.append(new)
+        until(lambda: new.slug in witness.account()["providers"], seconds=5, what=f"{new.slug} known to the gateway")
+        return new
+
+    yield make
+    for each in made:
+        ready.manage("provider", "disable", each.slug)

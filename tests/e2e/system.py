@@ -1,0 +1,117 @@
+"""The running system, as a client, an operator and a fault see it: HTTP, `./smsgw manage`, the simulator's ledger, signals."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+
+
+def until[T](condition: Callable[[], T], *, seconds: float = 20.0, what: str = "") -> T:
+    """The first truthy value of a condition, or an `AssertionError` that says what was waited for and what was seen."""
+    deadline = time.monotonic() + seconds
+    while True:
+        seen = condition()
+        if seen:
+            return seen
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what or 'it'} did not come true within {seconds} s; last seen: {seen!r}")
+        time.sleep(0.05)
+
+
+@dataclass
+class System:
+    """One instance of everything."""
+
+    gateway: str
+    console: str
+    simulator: str
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=10))
+
+    def manage(self, *arguments: str, feed: str | None = None) -> Any:
+        """An operator's command; its JSON document."""
+        command = [str(ROOT / "smsgw"), "manage", *arguments, "--json"]
+        done = subprocess.run(command, input=feed, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def processes(self) -> dict[str, int]:
+        """Names and pids of what runs, services included."""
+        done = subprocess.run([str(ROOT / "smsgw"), "status", "--json"], capture_output=True, text=True, timeout=60, check=True)
+        document = json.loads(done.stdout)
+        return {each["name"]: each["pid"] for each in [*document["processes"], *document["services"]] if each["pid"]}
+
+    def signal(self, name: str, number: signal.Signals = signal.SIGKILL) -> int:
+        """Send a signal to a process by its name; returns its pid."""
+        pid = self.processes()[name]
+        os.kill(pid, number)
+        return pid
+
+    def is_ready(self) -> bool:
+        """Whether the gateway says so, and Server B too."""
+        try:
+            return all(self.http.get(f"{base}/readyz").status_code == 200 for base in (self.gateway, self.console))
+        except httpx.HTTPError:
+            return False
+
+    def reset_simulator(self) -> None:
+        self.http.delete(f"{self.simulator}/control/ledger").raise_for_status()
+
+    def behave(self, provider: "Provider", **behaviour: Any) -> None:
+        """Have a simulated provider behave from now on."""
+        body = {"auth_token": provider.auth_token, "behaviour": behaviour}
+        self.http.put(f"{self.simulator}/control/accounts/{provider.account_sid}", json=body).raise_for_status()
+
+    def ledger(self, provider: "Provider") -> list[dict[str, Any]]:
+        """What a simulated provider has taken, in order."""
+        answer = self.http.get(f"{self.simulator}/control/ledger", params={"account": provider.account_sid}).raise_for_status()
+        return [entry for entry in answer.json()["entries"] if entry["outcome"].startswith("accept")]
+
+
+@dataclass(frozen=True)
+class Provider:
+    slug: str
+    account_sid: str
+    auth_token: str
+
+
+@dataclass(frozen=True)
+class Sender:
+    """A client of the gateway, with its key."""
+
+    system: System
+    name: str
+    id: str
+    key: str
+
+    def send(self, to: str = "+447700900123", *, key: str | None = None, **fields: Any) -> httpx.Response:
+        headers = {"API-Key": self.key} | ({"Idempotency-Key": key} if key else {})
+        body = {"to": to, "text": f"Your code is {uuid4().hex[:6]}"} | fields
+        return self.system.http.post(f"{self.system.gateway}/v1/messages", json=body, headers=headers)
+
+    def get(self, tracking_id: str) -> httpx.Response:
+        return self.system.http.get(f"{self.system.gateway}/v1/messages/{tracking_id}", headers={"API-Key": self.key})
+
+    def look(self) -> httpx.Response:
+        return self.system.http.get(f"{self.system.gateway}/v1/account", headers={"API-Key": self.key})
+
+    def account(self) -> dict[str, Any]:
+        return dict(self.look().raise_for_status().json())
+
+    def final(self, tracking_id: str, *, seconds: float = 30.0) -> dict[str, Any]:
+        """The message once it is final."""
+
+        def ended() -> dict[str, Any] | None:
+            answer = self.get(tracking_id)
+            return answer.json() if answer.status_code == 200 and answer.json()["is_final"] else None
+
+        return until(ended, seconds=seconds, what=f"{tracking_id} final ({self.get(tracking_id).text[:300]})") or {}
