@@ -1,5 +1,7 @@
 """Real PostgreSQL and Redis for each test, empty."""
 
+import io
+import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,6 +13,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from sms_backend.accounts.models import Client
 from sms_backend.core.cache import cache
 from sms_backend.core.crypto import seal
+from sms_backend.core.readiness import mark, readiness
 from sms_backend.messages.hot import hot_cursor
 from sms_backend.messages.store import store
 from sms_backend.pipeline.adapters import adapters
@@ -84,3 +87,28 @@ def stored(submission: Callable[..., Submission]) -> Callable[..., Submission]:
         return made
 
     return make
+
+
+@pytest.fixture
+def ready(_clean: None) -> None:
+    """Redis is marked as it is once Server B has filled it."""
+    for field in ("admit", "statuses"):
+        mark(field, readiness().run_id)
+
+
+@pytest.fixture
+def manage() -> Callable[..., str]:
+    """Run an operator's command, for what it prints."""
+
+    def run(*arguments: str) -> str:
+        out = io.StringIO()
+        call_command(*arguments, stdout=out, stderr=io.StringIO())
+        return out.getvalue()
+
+    return run
+
+
+@pytest.fixture
+def manage_json(manage: Callable[..., str]) -> Callable[..., Any]:
+    """Run an operator's command, for its document."""
+    return lambda *arguments: json.loads(manage(*arguments, "--json"))

@@ -10,6 +10,7 @@ from typing import Any
 from sms_backend.console.documents import provider_document
 from sms_backend.console.operator import OperatorCommand, Shown, fields, given, or_none, table
 from sms_backend.core.errors import InvalidError
+from sms_backend.pipeline.trial import TEXT, send_trial
 from sms_backend.routing import selectors, services
 from sms_backend.routing.models import Provider
 
@@ -32,6 +33,11 @@ class Command(OperatorCommand):
         change.add_argument("slug", metavar="SLUG")
         _add_settings(change, "JSON laid over what is stored, null takes a field away: a file, or - for stdin")
         change.add_argument("--any-country", dest="countries", action="store_const", const=[], default=argparse.SUPPRESS)
+        test = self.verb("test", self.test, "Send one message through this provider alone; it really sends.")
+        test.add_argument("slug", metavar="SLUG")
+        test.add_argument("--to", required=True, metavar="N", help="E.164")
+        test.add_argument("--sender", metavar="S", help="default: the provider's own")
+        test.add_argument("--text", default=TEXT, help="default: a sentence that says what it is")
         self.verb("enable", self.enable, "Put it into selection.").add_argument("slug", metavar="SLUG")
         self.verb("disable", self.disable, "Take it out of selection.").add_argument("slug", metavar="SLUG")
 
@@ -55,6 +61,11 @@ class Command(OperatorCommand):
 
     def disable(self, arguments: Namespace) -> Shown:
         return _shown(services.enable_provider(selectors.provider_named(arguments.slug), active=False))
+
+    def test(self, arguments: Namespace) -> Shown:
+        provider = selectors.provider_named(arguments.slug)
+        document = send_trial(provider, to=arguments.to, sender=arguments.sender, text=arguments.text)
+        return Shown(document, *fields(document))
 
 
 def _shown(provider: Provider) -> Shown:
