@@ -50,12 +50,26 @@ class Draft(msgspec.Struct, kw_only=True):
 
 
 def draft(request: SendMessage, principal: Principal, providers: Providers, *, idempotency_key: str | None, now_ms: int) -> Draft:
-    """Check a request that is formally right. Raises `Problem`."""
+    """Check a request that is formally right. Raises `Problem`, the first in the promised order."""
+    passing: list[Problem] = []
+    try:
+        made = _draft(request, principal, providers, idempotency_key=idempotency_key, now_ms=now_ms, passing=passing)
+    except Problem as lasting:
+        # What is always refused was never admitted, so there is nothing to wait for.
+        raise (passing or [lasting])[0] from None
+    if passing and made.idempotency is None:
+        raise passing[0]
+    return made
+
+
+def _draft(
+    request: SendMessage, principal: Principal, providers: Providers, *, idempotency_key: str | None, now_ms: int, passing: list[Problem]
+) -> Draft:
     client = principal.client
     test = principal.mode == "test"
     asked = request.traffic_type
     traffic_type = asked if not isinstance(asked, UnsetType) else "transactional"
-    send_at, refusal = _send_at(request, now_ms)
+    send_at = _send_at(request, now_ms, passing)
     url = request.callback_url
     if not isinstance(url, UnsetType) and not test and not url.lower().startswith("https:"):
         raise Problem("request.invalid", errors=[Mistake("/callback_url", "url", "Plain http is for test keys only.")])
@@ -63,7 +77,7 @@ def draft(request: SendMessage, principal: Principal, providers: Providers, *, i
     if not phone.is_possible(request.to):
         raise Problem("recipient.invalid_number")
     if client.countries and not phone.is_allowed(request.to, client.countries):
-        refusal = refusal or Problem("recipient.country_blocked")
+        passing.append(Problem("recipient.country_blocked"))
 
     sender = client.default_sender
     if not isinstance(request.sender, UnsetType):
@@ -71,12 +85,12 @@ def draft(request: SendMessage, principal: Principal, providers: Providers, *, i
         if not phone.is_sender(sender):
             raise Problem("sender.invalid")
         if client.senders and sender not in client.senders:
-            refusal = refusal or Problem("sender.invalid", "This sender is not one of the client's.")
+            passing.append(Problem("sender.invalid", "This sender is not one of the client's."))
 
     named = [] if isinstance(request.providers, UnsetType) else list(dict.fromkeys(request.providers))
     route, missing = _route(named, providers, request.to, test=test)
-    if named:
-        refusal = refusal or missing
+    if named and missing:
+        passing.append(missing)
 
     content = settle(
         request.text,
@@ -87,8 +101,6 @@ def draft(request: SendMessage, principal: Principal, providers: Providers, *, i
     validity = request.validity_period
     if isinstance(validity, UnsetType):
         validity = VALIDITY_OTP if traffic_type == "otp" else VALIDITY
-    if refusal is not None and (dry_run or idempotency_key is None):
-        raise refusal
     return Draft(
         principal=principal,
         request=request,
@@ -104,22 +116,22 @@ def draft(request: SendMessage, principal: Principal, providers: Providers, *, i
         fingerprint=hashlib.sha256(_PATH + _canonical(request)).hexdigest(),
         idempotency=None if dry_run or idempotency_key is None else idempotency_digest(principal.mode, idempotency_key),
         dry_run=dry_run,
-        refusal=refusal,
+        refusal=passing[0] if passing else None,
         no_route=None if named else missing,
     )
 
 
-def _send_at(request: SendMessage, now_ms: int) -> tuple[int | None, Problem | None]:
+def _send_at(request: SendMessage, now_ms: int, passing: list[Problem]) -> int | None:
     if isinstance(request.send_at, UnsetType):
-        return None, None
+        return None
     send_at = moment_ms(request.send_at)
     if send_at is None:
         raise Problem("request.invalid", errors=[Mistake("/send_at", "time", "This is not an RFC 3339 time with an offset.")])
     if send_at > now_ms + MAX_AHEAD_MS:
         raise Problem("request.invalid", errors=[Mistake("/send_at", "range", "This is more than 30 days ahead.")])
     if send_at < now_ms:
-        return send_at, Problem("request.invalid", errors=[Mistake("/send_at", "range", "This is past.")])
-    return send_at, None
+        passing.append(Problem("request.invalid", errors=[Mistake("/send_at", "range", "This is past.")]))
+    return send_at
 
 
 def _route(named: list[str], providers: Providers, to: str, *, test: bool) -> tuple[list[str], Problem | None]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta
 
 from sms_gateway.problems import Mistake, Problem
 from sms_gateway.schema import SendMessage
@@ -30,7 +30,8 @@ def read_message(body: bytes) -> SendMessage:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise refusal(SendMessage, parse(body), more=_mistakes) from None
     # A NUL can only stand in JSON as this escape, so that nothing has to be searched where there is none.
-    if b"\\u0000" in body or not isinstance(request.metadata, UnsetType) or not isinstance(request.callback_url, UnsetType):
+    rich = (request.metadata, request.callback_url, request.send_at)
+    if b"\\u0000" in body or any(field is not UNSET for field in rich):
         mistakes = _mistakes(msgspec.to_builtins(request))
         if mistakes:
             raise Problem("request.invalid", errors=mistakes)
