@@ -1,0 +1,49 @@
+"""Every queue has somebody who reads it, and a size."""
+
+import json
+import re
+
+import pytest
+
+from sms_contract import topology
+from sms_stack import credentials, ports
+from sms_stack.home import Home
+from sms_stack.instance import Instance
+
+
+@pytest.fixture
+def programs(tmp_path):
+    """What `./smsgw up` runs, by name."""
+    home = Home(path=tmp_path / "var")
+    home.make()
+    chosen, _ = ports.choose(home, running=(), free=lambda _: True)
+    return {program.name: program for program in Instance(home, credentials.load(home), chosen, {}).application()}
+
+
+def read_by_workers(programs) -> list[str]:
+    commands = [program.command for program in programs.values() if "-Q" in program.command]
+    return [queue for command in commands for queue in command[command.index("-Q") + 1].split(",")]
+
+
+def test_every_hint_is_read_by_exactly_one_kind_of_worker(programs):
+    assert sorted(read_by_workers(programs)) == sorted(topology.CELERY_QUEUES)
+
+
+def test_intake_reads_what_the_gateway_publishes(programs, sources):
+    assert "intake" in programs
+    consumer = next(text for path, text in sources.items() if path.parts[-2:] == ("pipeline", "consumer.py"))
+    assert "in topology.INTAKE_QUEUES" in consumer
+    published = {topology.submissions_queue(lane) for lane in topology.DISPATCH} | {topology.CALLBACKS, topology.CONTROL}
+    assert published == {queue.name for queue in topology.INTAKE_QUEUES}
+
+
+@pytest.mark.xfail(reason="nothing drains the dead letters into `parked` yet")
+def test_dead_letters_are_read(sources):
+    backend = [text for path, text in sources.items() if "sms_backend" in path.parts]
+    assert any(re.search(r"topology\.PARKED\b", text) for text in backend)
+
+
+def test_every_queue_has_exactly_one_policy(root):
+    policies = json.loads((root / "deploy/rabbitmq/policies.json").read_text())["policies"]
+    names = [queue.name for queue in topology.QUEUES] + list(topology.CELERY_QUEUES)
+    assert {name: sum(bool(re.search(policy["pattern"], name)) for policy in policies) for name in names} == dict.fromkeys(names, 1)
