@@ -82,7 +82,7 @@ def issue_key(
     networks: Iterable[str] = (),
 ) -> IssuedKey:
     """A new key. Raises `InvalidError`, `NotProjectedError`; after the latter the text is lost, and the key is to be revoked."""
-    checks = {
+    checks: dict[str, Callable[[], Any]] = {
         "mode": partial(validation.mode, mode),
         "scopes": partial(validation.scopes, scopes),
         "expires": partial(validation.expiry, expires, timezone.now()),

@@ -74,4 +74,3 @@ app.conf.update(
 @setup_logging.connect
 def _keep_our_logs(**_: object) -> None:
     """Celery must not put its own handlers over ours."""
-

@@ -48,4 +48,4 @@ control_socket_disable = True
 def child_exit(_server: Arbiter, worker: Worker) -> None:
     """Have the metrics forget a worker's live gauges."""
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        multiprocess.mark_process_dead(worker.pid)
+        multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

@@ -35,7 +35,7 @@ class Shown:
 class OperatorCommand(BaseCommand):
     """A noun. `verbs` adds its verbs by `self.verb(…)`."""
 
-    requires_system_checks: Sequence[str] = []
+    requires_system_checks: list[str] = []
     output_transaction = False
 
     def verbs(self) -> None:

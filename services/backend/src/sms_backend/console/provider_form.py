@@ -17,7 +17,7 @@ SETTINGS = ("priority", "weight", "throughput", "countries")
 _PREFIX = "config_"
 
 
-class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
+class ProviderForm(forms.ModelForm):
     """What every provider has; `form_for` adds the adapter's own fields."""
 
     adapter: str = ""
@@ -44,7 +44,7 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
         settings = {name: self.cleaned_data[name] for name in SETTINGS if name in self.cleaned_data}
         try:
             self.cleaned_data |= services.checked_settings(settings)
-            services.checked_config(self.adapter, {name: value for name, value in (self.stored | self.given).items() if value is not None})
+            services.checked_config(self.adapter, self.stored | self.given)
         except InvalidError as error:
             names = {f"config.{name.removeprefix(_PREFIX)}": name for name in self.fields if name.startswith(_PREFIX)}
             add_problems(self, error, names=names)

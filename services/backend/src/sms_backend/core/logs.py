@@ -32,6 +32,16 @@ def configure(level: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     # Their INFO lines carry arguments and connection strings that nobody needs.
-    noisy_ones = ("aiormq", "aio_pika", "amqp", "kombu", "psycopg.pool", "aiohttp", "celery.worker.strategy", "celery.app.trace", "celery.beat")
+    noisy_ones = (
+        "aiormq",
+        "aio_pika",
+        "amqp",
+        "kombu",
+        "psycopg.pool",
+        "aiohttp",
+        "celery.worker.strategy",
+        "celery.app.trace",
+        "celery.beat",
+    )
     for noisy in noisy_ones:
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -2,6 +2,7 @@ import atexit
 
 from django.apps import AppConfig
 from django.db import connections
+from django.db.backends.postgresql.base import DatabaseWrapper
 
 
 class PipelineConfig(AppConfig):
@@ -17,5 +18,5 @@ class PipelineConfig(AppConfig):
 def _close_pools() -> None:
     for connection in connections.all(initialized_only=True):
         connection.close()
-        if getattr(connection, "close_pool", None) is not None:
+        if isinstance(connection, DatabaseWrapper):
             connection.close_pool()

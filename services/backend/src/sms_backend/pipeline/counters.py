@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from importlib.resources import files
 from itertools import batched, product
+from uuid import UUID
 
 from django.db import connection, transaction
+from redis.client import Pipeline
 
 from sms_backend.accounts.models import Client
 from sms_backend.core.cache import cache
@@ -50,7 +52,7 @@ def restore(now: datetime) -> None:
             pipe.execute()
 
 
-def _set_counter(client: str, day: date, charges: _Charges, pipe: object) -> None:
+def _set_counter(client: str, day: date, charges: _Charges, pipe: Pipeline) -> None:
     text = f"{day:%Y%m%d}"
     _set(
         keys=[keyspace.client(client), keyspace.quota(client, text), keyspace.pending(client)],
@@ -93,7 +95,7 @@ def _pending(clients: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _stored(pending: list[str]) -> list[str]:
-    stored = set(Message.objects.filter(id__in=pending).values_list("id", flat=True))
+    stored: set[UUID | None] = set(Message.objects.filter(id__in=pending).values_list("id", flat=True))
     stored |= set(Message.objects.filter(batch_id__in=pending).values_list("batch_id", flat=True))
     stored |= set(Alias.objects.filter(alias__in=pending).values_list("alias", flat=True))
     return [str(pk) for pk in stored]

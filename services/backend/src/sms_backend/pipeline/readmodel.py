@@ -83,20 +83,20 @@ def rebuild(tell: Callable[[str], None], *, seconds: float = 120.0) -> Phase:
 
     Returns the phase it got to within `seconds`.
     """
-    phase = ensure()
-    if phase is Phase.READY:
+    if ensure() is Phase.READY:
         tell(f"{refresh()} changes to keys, clients and providers; {accounts.drop_strays()} strays dropped")
         tell(f"{_show_statuses()} statuses shown")
-        return phase
+        return Phase.READY
     until = time.monotonic() + seconds
     told: Phase | None = None
-    while phase is not Phase.READY and time.monotonic() < until:
+    while True:
+        phase = ensure()
+        if phase is Phase.READY or time.monotonic() > until:
+            return phase
         if phase is not told:
             tell(f"not ready: {phase}")
             told = phase
         time.sleep(0.5)
-        phase = ensure()
-    return phase
 
 
 def refresh() -> int:
@@ -155,7 +155,7 @@ def _publishes_ended(run_id: str) -> datetime:
     Kept in Redis: the ticks come to many processes, and a new loss begins anew.
     """
     begun, ended = cache.hmget(_BEGUN, "run_id", "ended_ms")
-    if begun is None or ended is None or begun.decode() != run_id:
+    if ended is None or begun != run_id.encode():
         accounts.hide_clients()
         moment = timezone.now() + PUBLISHES_END
         cache.hset(_BEGUN, mapping={"run_id": run_id, "ended_ms": int(moment.timestamp() * 1000)})

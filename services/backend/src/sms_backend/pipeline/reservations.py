@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from importlib.resources import files
+from typing import Any
 
 from sms_backend.accounts.models import Client
 from sms_backend.core.cache import cache
@@ -26,7 +27,8 @@ def clear_pending(now: datetime) -> int:
 
 
 def _clear_client(client: str, cutoff_ms: int) -> int:
-    pending = [raw.decode() for raw in cache.zrange(keyspace.pending(client), "-inf", cutoff_ms, byscore=True, offset=0, num=_AT_ONCE)]
+    found: list[Any] = cache.zrange(keyspace.pending(client), "-inf", cutoff_ms, byscore=True, offset=0, num=_AT_ONCE)
+    pending = [raw.decode() for raw in found]
     if not pending:
         return 0
     stored = {str(pk) for pk in Message.objects.filter(id__in=pending).values_list("id", flat=True)}

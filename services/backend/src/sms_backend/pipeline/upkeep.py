@@ -32,9 +32,8 @@ def tick() -> None:
 
 def sweep() -> None:
     """Every other second: whatever was left behind."""
-    waits = {"wait": environment.smsgw_unknown_wait, "wait_otp": environment.smsgw_unknown_wait_otp}
     for change in (
-        partial(sweeps.silent_leases, limit=_BATCH, **waits),
+        partial(sweeps.silent_leases, limit=_BATCH, wait=environment.smsgw_unknown_wait, wait_otp=environment.smsgw_unknown_wait_otp),
         partial(sweeps.decided_unknowns, limit=_BATCH),
         partial(sweeps.expired, limit=_BATCH),
         partial(adopt_orphans, limit=_BATCH),

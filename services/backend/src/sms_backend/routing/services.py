@@ -47,7 +47,7 @@ def set_provider(provider: Provider, *, config: Mapping[str, Any] | None = None,
         setattr(provider, attribute, value)
     if config is not None:
         merged = unseal(provider.config) | {name: value for name, value in config.items() if value != HIDDEN}
-        provider.config = seal(checked_config(provider.adapter, {name: value for name, value in merged.items() if value is not None}))
+        provider.config = seal(checked_config(provider.adapter, merged))
     provider.save()
     _project()
     return provider
@@ -68,11 +68,11 @@ def ensure_test_provider() -> bool:
 
 
 def checked_config(adapter: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration by its adapter's schema, as it is stored: what was given, no defaults. Raises `InvalidError`, free of values."""
+    """A configuration by its adapter's schema, as it is stored: without defaults and nulls. Raises `InvalidError`, value-free."""
     if adapter not in ADAPTERS:
         raise InvalidError({"adapter": f"there is no adapter {adapter!r}; there are {', '.join(sorted(ADAPTERS))}"})
     try:
-        built = build(adapter, config)
+        built = build(adapter, {name: value for name, value in config.items() if value is not None})
     except ConfigError as error:
         problems = {f"config.{name}" if name else "config": reason.removeprefix("Value error, ") for name, reason in error.problems}
         raise InvalidError(problems) from None

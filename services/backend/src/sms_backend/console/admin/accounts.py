@@ -1,5 +1,6 @@
 """Clients and their keys."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django import forms
@@ -20,7 +21,7 @@ from sms_backend.core.errors import InvalidError
 _SETTINGS = ("name", "time_zone", "daily_quota", "rate", "burst", "default_sender", "senders", "countries", "on_unknown")
 
 
-class ClientForm(forms.ModelForm):  # type: ignore[type-arg]
+class ClientForm(forms.ModelForm):
     """Checked by the same rules as the operator's command."""
 
     class Meta:
@@ -54,7 +55,7 @@ class ClientAdmin(KeptAdmin):
         ("What it may send", {"fields": ("default_sender", "senders", "countries", "on_unknown")}),
     )
 
-    @display(description="State", label={"active": "success", "suspended": "warning"})  # type: ignore[untyped-decorator]
+    @display(description="State", label={"active": "success", "suspended": "warning"})
     def state(self, client: Client) -> str:
         """As a word, because colour alone says nothing to many."""
         return "suspended" if client.suspended else "active"
@@ -76,7 +77,7 @@ class ClientAdmin(KeptAdmin):
             services.suspend_client(client, suspended=False)
 
 
-class KeyForm(forms.ModelForm):  # type: ignore[type-arg]
+class KeyForm(forms.ModelForm):
     """What a new key may do."""
 
     scopes = forms.MultipleChoiceField(
@@ -92,7 +93,7 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         """The same rules as the operator's command."""
-        checks = {
+        checks: dict[str, Callable[[Any], Any]] = {
             "networks": lambda value: validation.networks(value or ()),
             "expires_at": lambda value: validation.expiry(value, timezone.now()),
         }
@@ -117,7 +118,7 @@ class ApiKeyAdmin(KeptAdmin):
     readonly_fields = ("id", "revoked_at", "created_at")
     actions = ("revoke",)
 
-    @display(description="State", label={"valid": "success", "revoked": "danger", "expired": "warning"})  # type: ignore[untyped-decorator]
+    @display(description="State", label={"valid": "success", "revoked": "danger", "expired": "warning"})
     def state(self, key: ApiKey) -> str:
         """Whether it opens anything."""
         if key.revoked_at is not None:
@@ -130,7 +131,7 @@ class ApiKeyAdmin(KeptAdmin):
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         """Whoever may issue may revoke."""
-        return self.has_add_permission(request)
+        return bool(self.has_add_permission(request))
 
     def get_fields(self, _request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
         """A new key has neither id nor dates."""

@@ -16,7 +16,7 @@ from sms_backend.core.errors import InvalidError, OperatorError
 _MOST = 2000
 
 
-class BoundedPaginator(Paginator):  # type: ignore[type-arg]
+class BoundedPaginator(Paginator):
     """Never counts a whole table."""
 
     @cached_property
@@ -28,7 +28,7 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
         return len(rows)
 
 
-class SpeakingAdmin(ModelAdmin):  # type: ignore[misc]
+class SpeakingAdmin(ModelAdmin):
     """Says in plain words what a service could not do: above all that Redis does not have it yet."""
 
     def changeform_view(

@@ -44,7 +44,7 @@ class MessageAdmin(ReadOnlyAdmin):
 
     def get_fieldsets(self, request: HttpRequest, _obj: Message | None = None) -> list[tuple[str | None, dict[str, Any]]]:
         """Number and text are for those who have all rights."""
-        whole = bool(request.user.is_superuser)  # type: ignore[union-attr]
+        whole = bool(request.user.is_superuser)
         who = ("recipient", "text") if whole else ("to",)
         return [
             (None, {"fields": ("id", "client", "mode", "lane", *who, "sender", "reference", "metadata")}),
@@ -77,7 +77,7 @@ class MessageAdmin(ReadOnlyAdmin):
         """Masked."""
         return masked(message.recipient)
 
-    @display(description="Status", label=_COLOURS)  # type: ignore[untyped-decorator]
+    @display(description="Status", label=_COLOURS)
     def state(self, message: Message) -> str:
         """In colour, too."""
         return message.status

@@ -27,7 +27,7 @@ class ProviderAdmin(KeptAdmin):
     search_fields = ("slug",)
     actions = ("enable", "disable")
 
-    @display(description="State", label={"active": "success", "off": "warning"})  # type: ignore[untyped-decorator]
+    @display(description="State", label={"active": "success", "off": "warning"})
     def state(self, provider: Provider) -> str:
         """Whether it is in selection."""
         return "active" if provider.active else "off"
@@ -51,7 +51,7 @@ class ProviderAdmin(KeptAdmin):
         adapter = self._adapter(request, obj)
         assert adapter is not None
         form = form_for(adapter)
-        for field in form.base_fields.values():  # type: ignore[attr-defined]
+        for field in form.base_fields.values():
             if isinstance(field.widget, forms.PasswordInput):
                 field.widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}, render_value=False)
             elif isinstance(field.widget, forms.TextInput):
