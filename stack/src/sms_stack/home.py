@@ -73,13 +73,16 @@ class Home:
 
         Its name is known to everyone, so it must be ours and closed to others.
         """
-        base = os.environ.get("XDG_RUNTIME_DIR", "")
-        if not (base and len(base) < 60 and Path(base).is_dir() and os.access(base, os.W_OK)):
-            base = tempfile.gettempdir() if len(tempfile.gettempdir()) < 60 else "/tmp"  # noqa: S108 -- checked below
         kept = self.run / "runtime-folder"
-        folder = Path(kept.read_text().strip()) if kept.exists() else Path(base) / f"smsgw-{os.geteuid()}-{self.key}"
-        if kept.exists() and (folder.name != f"smsgw-{os.geteuid()}-{self.key}" or not folder.parent.is_dir()):
-            folder = Path(base) / f"smsgw-{os.geteuid()}-{self.key}"  # the checkout was moved or copied, or is another user's now
+        name = f"smsgw-{os.geteuid()}-{self.key}"
+        folder = Path(kept.read_text().strip()) if kept.exists() else None
+        if folder is None or folder.name != name or not folder.parent.is_dir():  # or the checkout was moved, or is another user's now
+            # XDG_RUNTIME_DIR second: it goes away when its user logs out, and the system may stay up.
+            places = (tempfile.gettempdir(), os.environ.get("XDG_RUNTIME_DIR", ""), "/var/tmp", "/run")  # noqa: S108 -- checked below
+            base = next((place for place in places if 0 < len(place) < 60 and os.access(place, os.W_OK | os.X_OK)), None)
+            if base is None:
+                raise BadInstance("There is no short folder for a socket. Set XDG_RUNTIME_DIR to a folder of your own.")
+            folder = Path(base) / name
         folder.mkdir(mode=0o700, exist_ok=True)
         seen = folder.lstat()
         if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.geteuid():

@@ -2,16 +2,18 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
-from xmlrpc.client import Fault, ProtocolError, ServerProxy
+from xmlrpc.client import Fault, ProtocolError, ServerProxy, Transport
 
-from supervisor.xmlrpc import Faults, SupervisorTransport  # type: ignore[import-untyped]
+from supervisor.xmlrpc import Faults  # type: ignore[import-untyped]
 
 from sms_stack.configuration import render
 from sms_stack.errors import NotReady
@@ -37,6 +39,29 @@ def inherited(environment: Iterable[tuple[str, str]]) -> dict[str, str]:
     return kept
 
 
+class _UnixConnection(HTTPConnection):
+    def __init__(self, path: str) -> None:
+        # supervisord's own transport has no time-out: a stopped supervisord would hold us for ever.
+        super().__init__("localhost", timeout=15)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class _UnixTransport(Transport):
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = path
+
+    def make_connection(self, host: Any) -> HTTPConnection:
+        connection = _UnixConnection(self._path)
+        self._connection = host, connection  # the base class keeps it there, and closes it
+        return connection
+
+
 @dataclass(frozen=True, kw_only=True)
 class Process:
     name: str
@@ -58,7 +83,7 @@ class Supervisor:
         return self.home.run / "supervisord.conf"
 
     def _call(self, method: str, *arguments: Any) -> Any:
-        with ServerProxy("http://localhost", transport=SupervisorTransport(None, None, f"unix://{self.socket}")) as proxy:
+        with ServerProxy("http://localhost", transport=_UnixTransport(str(self.socket))) as proxy:
             return getattr(proxy.supervisor, method)(*arguments)
 
     def alive(self) -> bool:
