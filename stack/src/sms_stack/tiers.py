@@ -22,6 +22,8 @@ from sms_stack.progress import say
 
 DEFAULT = ("unit", "integration", "e2e", "repo")
 MEMBERS = ("packages/*", "services/*", "simulators", "stack")
+#: A worker that was killed is noticed by time alone: tests do not wait as long as a provider would.
+IMPATIENT = {"SMSGW_LEASE": "25", "SMSGW_UNKNOWN_WAIT": "5"}
 NO_TESTS = 5  #: pytest's exit code when nothing was collected
 
 
@@ -110,7 +112,7 @@ class Run:
         lifecycle.down(self.home)
         forget(self.home.data)
         try:
-            yield lifecycle.up(self.home, services_only=services_only, simulator=simulator, given=own_environment())
+            yield lifecycle.up(self.home, services_only=services_only, simulator=simulator, given=own_environment() | IMPATIENT)
         finally:
             lifecycle.down(self.home)
 

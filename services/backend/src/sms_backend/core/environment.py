@@ -28,7 +28,11 @@ class Environment(BaseSettings):
     smsgw_allowed_hosts: str = Field(default="127.0.0.1,localhost", description="Host names that the console answers to, comma-separated.")
     smsgw_development: bool = Field(default=False, description="Opens loopback for webhooks and plain http for the console's cookies.")
     smsgw_batch: int = Field(default=200, ge=1, le=1000, description="Messages that one claim takes at most.")
-    smsgw_lease: int = Field(default=60, ge=1, description="Seconds after which a claimed message whose worker fell silent is looked into.")
+    smsgw_lease: int = Field(
+        default=45,
+        ge=25,
+        description="Seconds after which a claimed message whose worker fell silent is looked into; 20 of them are a post's.",
+    )
     smsgw_unknown_wait: int = Field(default=60, ge=0, description="Seconds to wait for the outcome of a send that nobody answered.")
     smsgw_unknown_wait_otp: int = Field(default=15, ge=0, description="The same, for `otp`.")
 
