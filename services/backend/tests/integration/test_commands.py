@@ -9,10 +9,10 @@ import pytest
 import redis
 
 from sms_backend.accounts.models import ApiKey, Client
-from sms_backend.console.operator import Error
 from sms_backend.core.cache import cache
 from sms_backend.core.crypto import unseal
 from sms_backend.core.environment import environment
+from sms_backend.core.operator import Error
 from sms_backend.routing.models import Provider
 from sms_contract import keyspace
 from sms_contract.keyspace import ClientRecord, KeyRecord, ProviderRecord

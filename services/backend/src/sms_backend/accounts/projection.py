@@ -16,7 +16,7 @@ from sms_backend.accounts import selectors
 from sms_backend.accounts.models import ApiKey, Client
 from sms_backend.core import locks
 from sms_backend.core.cache import cache
-from sms_backend.core.errors import NotProjectedError
+from sms_backend.core.errors import NotProjectedError, UnreachableError
 from sms_backend.core.readiness import not_projected, readiness
 from sms_contract import keyspace
 from sms_contract.keyspace import ClientRecord, KeyRecord
@@ -56,6 +56,14 @@ def key_record(key: ApiKey) -> KeyRecord:
         expires_at=None if key.expires_at is None else int(key.expires_at.timestamp()),
         networks=key.networks,
     )
+
+
+def reach() -> None:
+    """Raises `UnreachableError` where Redis does not answer."""
+    try:
+        cache.ping()
+    except redis.RedisError as error:
+        raise UnreachableError(f"Redis does not answer ({type(error).__name__}); nothing was changed") from error
 
 
 def show_client(client_id: str) -> None:

@@ -81,7 +81,11 @@ def issue_key(
     expires: str | datetime | None = None,
     networks: Iterable[str] = (),
 ) -> IssuedKey:
-    """A new key. Raises `InvalidError`, `NotProjectedError`; after the latter the text is lost, and the key is to be revoked."""
+    """
+    A new key. Raises `InvalidError`, `UnreachableError`, `NotProjectedError`.
+
+    Its text is shown once, so that nothing is issued while Redis is away: nobody would see the text, and nobody could use the key.
+    """
     checks: dict[str, Callable[[], Any]] = {
         "mode": partial(validation.mode, mode),
         "scopes": partial(validation.scopes, scopes),
@@ -89,6 +93,7 @@ def issue_key(
         "networks": partial(validation.networks, networks),
     }
     values = _run(checks)
+    projection.reach()
     secret = keys.new_secret()
     key = ApiKey(
         id=public_id(),

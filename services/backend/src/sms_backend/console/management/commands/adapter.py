@@ -3,8 +3,8 @@
 from argparse import Namespace
 
 from sms_backend.console.documents import adapter_document
-from sms_backend.console.operator import OperatorCommand, Shown, fields, table
 from sms_backend.core.errors import NotFoundError
+from sms_backend.core.operator import OperatorCommand, Shown, fields, table
 from sms_providers.registry import ADAPTERS
 
 

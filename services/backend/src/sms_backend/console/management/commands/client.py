@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from sms_backend.accounts import selectors, services
 from sms_backend.accounts.models import Client
 from sms_backend.console.documents import client_document
-from sms_backend.console.operator import OperatorCommand, Shown, fields, given, or_none, table
+from sms_backend.core.operator import OperatorCommand, Shown, fields, given, or_none, table
 
 _SETTINGS = ("daily_quota", "rate", "burst", "time_zone", "default_sender", "senders", "countries", "on_unknown")
 

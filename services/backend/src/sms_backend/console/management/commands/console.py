@@ -8,8 +8,8 @@ from django.contrib.auth.models import User
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 
-from sms_backend.console.operator import OperatorCommand, Shown
 from sms_backend.core.errors import InvalidError
+from sms_backend.core.operator import OperatorCommand, Shown
 
 
 class Command(OperatorCommand):

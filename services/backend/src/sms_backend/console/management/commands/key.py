@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from sms_backend.accounts import selectors, services
 from sms_backend.console.documents import key_document
-from sms_backend.console.operator import OperatorCommand, Shown, fields, table
+from sms_backend.core.operator import OperatorCommand, Shown, fields, table
 
 
 class Command(OperatorCommand):

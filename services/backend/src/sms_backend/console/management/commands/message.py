@@ -3,7 +3,7 @@
 from argparse import Namespace
 from typing import Any
 
-from sms_backend.console.operator import OperatorCommand, Shown, fields
+from sms_backend.core.operator import OperatorCommand, Shown, fields
 from sms_backend.messages import selectors, timeline
 
 _FIELDS = ("tracking_id", "aliases", "status", "client", "to", "from", "provider", "error", "reference", "attempts", "expires_at")

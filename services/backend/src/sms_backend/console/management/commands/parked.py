@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 
-from sms_backend.console.operator import OperatorCommand, Shown, fields, table
+from sms_backend.core.operator import OperatorCommand, Shown, fields, table
 from sms_backend.messages import parked
 from sms_backend.messages.models import Parked
 

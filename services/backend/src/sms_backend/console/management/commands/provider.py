@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from sms_backend.console.documents import provider_document
-from sms_backend.console.operator import OperatorCommand, Shown, fields, given, or_none, table
 from sms_backend.core.errors import InvalidError
-from sms_backend.pipeline.trial import TEXT, send_trial
+from sms_backend.core.operator import OperatorCommand, Shown, fields, given, or_none, table
 from sms_backend.routing import selectors, services
 from sms_backend.routing.models import Provider
+from sms_backend.routing.trial import TEXT, send_trial
 
 _SETTINGS = ("priority", "weight", "throughput", "countries")
 

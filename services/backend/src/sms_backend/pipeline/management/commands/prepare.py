@@ -8,9 +8,9 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from django.utils import timezone
 
-from sms_backend.console.operator import Error, Shown, show
 from sms_backend.core import broker
 from sms_backend.core.errors import OperatorError
+from sms_backend.core.operator import Error, Shown, show
 from sms_backend.messages.schema import ensure_partitions
 from sms_backend.pipeline import readmodel
 from sms_backend.routing.services import ensure_test_provider

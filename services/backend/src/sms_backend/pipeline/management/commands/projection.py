@@ -2,8 +2,8 @@
 
 from argparse import Namespace
 
-from sms_backend.console.operator import OperatorCommand, Shown
 from sms_backend.core.errors import NotProjectedError
+from sms_backend.core.operator import OperatorCommand, Shown
 from sms_backend.pipeline import readmodel
 from sms_backend.pipeline.readmodel import Phase
 
