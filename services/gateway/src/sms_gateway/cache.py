@@ -116,10 +116,11 @@ class Cache:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(1.5):
+                run_id = str((await self._own.info("server"))["run_id"])
+                # Not the first command of a connection: its making would count as a delay.
                 before = loop.time()
                 seconds, microseconds = await self._own.time()
                 self._clock.adjust(seconds * 1000 + microseconds / 1000, before=before, after=loop.time())
-                run_id = str((await self._own.info("server"))["run_id"])
                 admit, statuses = await self._own.hmget(keyspace.MARKER, ["admit", "statuses"])
                 if run_id != self._run_id or not self.ready:
                     for script in self._scripts:
@@ -153,6 +154,7 @@ class Cache:
             finally:
                 await self._pool.release(connection)
         except (RedisError, OSError) as error:
+            self.doubt()
             return [CacheError(type(error).__name__) for _ in groups]
         return [[next(results) for _ in group] for group in groups]
 

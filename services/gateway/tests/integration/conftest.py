@@ -14,10 +14,10 @@ import httpx
 import msgspec
 import pytest
 from redis.asyncio import Redis
+
 from sms_contract import keyspace, topology
 from sms_contract.envelope import Submission, decode_envelope, decode_submission
 from sms_contract.keyspace import ClientRecord, KeyRecord, ProviderRecord
-
 from sms_gateway import main
 from sms_gateway.settings import Settings
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+
 from sms_contract import keyspace, topology
 from sms_contract.keyspace import ProviderRecord
 

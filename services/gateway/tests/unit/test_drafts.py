@@ -3,9 +3,9 @@
 import json
 
 import pytest
+
 from sms_contract.envelope import SUBMISSION_V1, decode_envelope, decode_submission, encode_entry, encode_envelope
 from sms_contract.keyspace import ClientRecord, KeyRecord, ProviderRecord
-
 from sms_gateway.clock import Calendar
 from sms_gateway.directory import Principal, Providers, principal
 from sms_gateway.drafts import Draft, draft
