@@ -114,8 +114,10 @@ def run(*, seconds: int, rounds: int, connections: int) -> dict[str, Any]:
                     runs.measure(target, seconds)
         with step("Counting what is in the queue"):
             account = _account(runs, own, connections)
+            sizes = _flush_sizes(runs.ports["gateway"])
     found = {target: figures(runs.measured[target]) for target in TARGETS}
-    return _document(runs, found, account, place=place, conditions=idle, seconds=seconds)
+    document = _document(runs, found, account)
+    return {**document, "machine": place, "items_per_flush": sizes, "seconds_per_round": seconds, "conditions": idle}
 
 
 @contextmanager
@@ -167,13 +169,21 @@ def _account(runs: Runs, own: ground.Ground, connections: int) -> Account:
 
 
 def _accepted(port: int) -> int:
+    return int(sum(_samples(port, "smsgw_messages_accepted_total").values()))
+
+
+def _flush_sizes(port: int) -> dict[str, float]:
+    """How many requests shared a flush, by stage: what group commit is worth here."""
+    items, flushes = _samples(port, "smsgw_flush_items_sum"), _samples(port, "smsgw_flush_items_count")
+    return {labels.split('"')[1]: round(items[labels] / count, 1) for labels, count in flushes.items() if count}
+
+
+def _samples(port: int, name: str) -> dict[str, float]:
     text = call(f"http://127.0.0.1:{port}/metrics").text
-    return sum(int(float(value)) for value in re.findall(r"^smsgw_messages_accepted_total\{[^}]*\} (\S+)$", text, re.MULTILINE))
+    return {labels: float(value) for labels, value in re.findall(rf"^{name}{{([^}}]*)}} (\S+)$", text, re.MULTILINE)}
 
 
-def _document(
-    runs: Runs, found: Mapping[str, Figures], account: Account, *, place: dict[str, Any], conditions: str, seconds: int
-) -> dict[str, Any]:
+def _document(runs: Runs, found: Mapping[str, Figures], account: Account) -> dict[str, Any]:
     rates = [
         {target: round(runs.measured[target][number].requests_per_second, 1) for target in TARGETS}
         for number in range(len(runs.measured["gateway"]))
@@ -182,7 +192,6 @@ def _document(
         "ratio": ratio(found["gateway"], found["baseline"]),
         "baseline": asdict(found["baseline"]),
         "gateway": asdict(found["gateway"]),
-        "machine": place,
         "bare_asgi": asdict(found["bare_asgi"]),
         "rounds": [{**rate, "ratio": round(rate["gateway"] / rate["baseline"], 3)} for rate in rates],
         "cpu_microseconds_per_request": {target: runs.microseconds(target) for target in TARGETS},
@@ -190,8 +199,6 @@ def _document(
         "queued": account.queued,
         "lost": account.lost,
         "connections": runs.connections,
-        "seconds_per_round": seconds,
-        "conditions": conditions,
         "problems": account.problems(),
     }
 
