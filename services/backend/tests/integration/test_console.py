@@ -247,8 +247,8 @@ def test_metrics_tell_what_waits(client, stored, monkeypatch):
     with hot_cursor() as cursor:
         cursor.execute("UPDATE messages SET next_attempt_at = now() - interval '90 seconds' WHERE lane = 'otp'")
     text = Browser().get("/metrics").content.decode()
-    assert 'sms_waiting_messages{lane="otp"} 1.0' in text
-    assert 'sms_waiting_messages{lane="promotional"} 0.0' in text
+    assert 'smsgw_waiting_messages{lane="otp"} 1.0' in text
+    assert 'smsgw_waiting_messages{lane="promotional"} 0.0' in text
     assert "sms_database_up 1.0" in text
-    assert 90 <= float(re.search(r'sms_oldest_due_seconds\{lane="otp"\} (\S+)', text)[1]) < 120
+    assert 90 <= float(re.search(r'smsgw_oldest_due_seconds\{lane="otp"\} (\S+)', text)[1]) < 120
     assert "python_info" in text

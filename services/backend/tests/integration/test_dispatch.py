@@ -137,6 +137,23 @@ def test_one_clients_backlog_leaves_room_for_another(stored: Make, client: Clien
     assert UUID(mine.tracking_id) in {start.message.id for start in start_all(limit=10)}
 
 
+def test_every_client_gets_its_turn_where_a_claim_has_no_room_for_all(stored: Make) -> None:
+    names = [f"c0ffee1{number:05d}" for number in range(30)]
+    for name in names:
+        Client.objects.create(id=name, name=name)
+        for _ in range(12):
+            stored(client=name)
+    served = {start.message.client_id for _ in range(25) for start in start_all(limit=10)}
+    assert len(served) > 15
+
+
+def test_urgent_lanes_are_emptied_first(stored: Make, client: Client, test_provider: Provider) -> None:
+    made = {lane: stored(traffic_type=lane) for lane in ("promotional", "transactional", "otp")}
+    assert dispatch("promotional", until=time.monotonic() + 10) == 3
+    began = {lane: Attempt.objects.get(message_id=each.tracking_id).started_at for lane, each in made.items()}
+    assert began["otp"] < began["transactional"] < began["promotional"]
+
+
 def test_a_suspended_clients_messages_are_held(stored: Make, client: Client) -> None:
     stored()
     Client.objects.update(suspended=True)

@@ -107,6 +107,15 @@ def test_an_entry_that_cannot_be_read_leaves_its_neighbours(submission: Make) ->
     assert Parked.objects.count() == 1
 
 
+def test_what_the_broker_gave_up_on_is_parked_under_the_queue_that_it_came_from(submission: Make) -> None:
+    died = {"x-first-death-queue": "sms.submissions", "x-first-death-reason": "delivery_limit"}
+    letter = Delivery(queue="sms.parked", body=delivery(submission()).body, message_id="dead", headers=died)
+    assert take([letter]).parked == 1
+    assert (Parked.objects.get().queue, bytes(Parked.objects.get().body)) == ("sms.submissions", letter.body)
+    assert "delivery_limit" in Parked.objects.get().reason
+    assert not Message.objects.exists()
+
+
 def test_a_flood_of_bad_rows_stops_intake_instead_of_burying_it(submission: Make) -> None:
     with pytest.raises(TooManyBadRowsError):
         take([delivery(*(submission(text="\0") for _ in range(60)))])

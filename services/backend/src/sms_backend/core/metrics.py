@@ -2,12 +2,12 @@
 
 from prometheus_client import Counter, Histogram
 
-stored = Counter("sms_stored_total", "Messages stored by intake.")
-parked = Counter("sms_parked_total", "Entries that could not be decoded or stored.", ["queue"])
-attempts = Counter("sms_attempts_total", "Attempts settled, by provider and outcome.", ["provider", "outcome"])
-receipts = Counter("sms_receipts_total", "Delivery reports, by provider and what became of them.", ["provider", "verdict"])
+stored = Counter("smsgw_stored_total", "Messages stored by intake.")
+parked = Counter("smsgw_parked_total", "Entries that could not be decoded or stored.", ["queue"])
+attempts = Counter("smsgw_attempts_total", "Attempts settled, by provider and outcome.", ["provider", "outcome"])
+receipts = Counter("smsgw_receipts_total", "Delivery reports, by provider and what became of them.", ["provider", "verdict"])
 provider_seconds = Histogram(
-    "sms_provider_request_seconds",
+    "smsgw_provider_request_seconds",
     "Requests to providers, by account and result.",
     ["provider", "result"],
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20),

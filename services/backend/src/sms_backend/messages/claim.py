@@ -37,7 +37,8 @@ WITH RECURSIVE clients AS (
           AND m.next_attempt_at <= now() AND m.id >= %(floor)s
       )
 ), share AS (SELECT greatest(5, ceil(%(limit)s::numeric / greatest(1, count(*))))::int AS most FROM due)
-SELECT picked.* FROM due, LATERAL (
+-- From a different client each time: where there are more than a claim has room for, each gets its turn.
+SELECT picked.* FROM (SELECT client_id FROM due ORDER BY random()) due, LATERAL (
     SELECT id, client_id, mode, lane, recipient, sender, text, wire_text, encoding, segments, providers, attempts, round, tried, unsuitable,
            resends, on_unknown, expires_at
     FROM messages m

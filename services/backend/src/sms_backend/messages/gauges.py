@@ -62,12 +62,12 @@ class Waiting(Collector):
 
 
 def _read() -> list[GaugeMetricFamily]:
-    up = GaugeMetricFamily("sms_database_up", "Whether PostgreSQL answered.")
+    up = GaugeMetricFamily("smsgw_database_up", "Whether PostgreSQL answered.")
     waiting = GaugeMetricFamily(
-        "sms_waiting_messages", f"Messages waiting for a provider, by lane; {MOST} means as many or more.", labels=["lane"]
+        "smsgw_waiting_messages", f"Messages waiting for a provider, by lane; {MOST} means as many or more.", labels=["lane"]
     )
     oldest = GaugeMetricFamily(
-        "sms_oldest_due_seconds", "How long ago the oldest waiting message of a lane was due; suspended clients left out.", labels=["lane"]
+        "smsgw_oldest_due_seconds", "How long ago the oldest waiting message of a lane was due; suspended clients left out.", labels=["lane"]
     )
     try:
         with connection.cursor() as cursor:
@@ -87,8 +87,8 @@ def _read() -> list[GaugeMetricFamily]:
         up,
         waiting,
         oldest,
-        GaugeMetricFamily("sms_sending_messages", "Messages with an attempt under way or unknown.", value=sending),
-        GaugeMetricFamily("sms_unjudged_callbacks", "Raw callbacks that nobody has judged yet.", value=callbacks),
-        GaugeMetricFamily("sms_parked_messages", "What could not be processed and waits for a person.", value=parked),
-        GaugeMetricFamily("sms_projection_due", "Promises to Redis that are due.", value=promises),
+        GaugeMetricFamily("smsgw_sending_messages", "Messages with an attempt under way or unknown.", value=sending),
+        GaugeMetricFamily("smsgw_unjudged_callbacks", "Raw callbacks that nobody has judged yet.", value=callbacks),
+        GaugeMetricFamily("smsgw_parked_messages", "What could not be processed and waits for a person.", value=parked),
+        GaugeMetricFamily("smsgw_projection_due", "Promises to Redis that are due.", value=promises),
     ]

@@ -30,6 +30,8 @@ from sms_contract import topology
 
 log = structlog.get_logger()
 
+#: What the broker gave up on (dead letters) comes last: it is parked in PostgreSQL, where commands can work on it.
+_QUEUES = (*topology.INTAKE_QUEUES, topology.PARKED_QUEUE)
 #: AMQP messages that the broker hands out ahead, per queue.
 _PREFETCH = 50
 #: A transaction takes whole AMQP messages until it has about this many bytes, or has waited this long (seconds).
@@ -58,7 +60,7 @@ class Intake:
     def __init__(self, instance: UUID, executor: ThreadPoolExecutor) -> None:
         self.instance = instance
         self._executor = executor
-        self._waiting: dict[str, deque[Held]] = {queue.name: deque() for queue in topology.INTAKE_QUEUES}
+        self._waiting: dict[str, deque[Held]] = {queue.name: deque() for queue in _QUEUES}
         self._flight: list[Held] = []
         self._arrival = asyncio.Event()
         self._channels: dict[str, AbstractChannel] = {}
@@ -67,12 +69,12 @@ class Intake:
         """Consume until told to stop, or until the connection or the database is lost."""
         closed = asyncio.Event()
         connection.close_callbacks.add(lambda *_: closed.set())
-        for queue in topology.INTAKE_QUEUES:
+        for queue in _QUEUES:
             channel = await connection.channel()
             await channel.set_qos(prefetch_count=_PREFETCH)
             self._channels[queue.name] = channel
             await (await channel.get_queue(queue.name, ensure=False)).consume(partial(self._arrived, queue.name))
-        log.info("intake.consuming", queues=[queue.name for queue in topology.INTAKE_QUEUES])
+        log.info("intake.consuming", queues=[queue.name for queue in _QUEUES])
         tasks = [asyncio.create_task(work) for work in (self._store(), self._beat(), stopping.wait(), closed.wait())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -152,7 +154,7 @@ class Intake:
 
     async def _queues_are_empty(self) -> bool:
         for name, channel in self._channels.items():
-            if name == topology.CALLBACKS:
+            if name not in {topology.SUBMISSIONS_OTP, topology.SUBMISSIONS}:
                 continue
             answer = await channel.declare_queue(name, passive=True)
             if answer.declaration_result.message_count:

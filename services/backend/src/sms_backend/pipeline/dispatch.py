@@ -42,13 +42,23 @@ _NOBODY = 5.0
 
 
 def dispatch(lane: str, *, until: float) -> int:
-    """Claim and send a lane's due messages until there are none, or `until` (monotonic) has passed; returns how many were claimed."""
+    """
+    Claim and send due messages until a lane has none, or `until` (monotonic) has passed; returns how many were claimed.
+
+    Before each claim the lanes that overtake this one are emptied: `promotional` waits for both.
+    """
     total = 0
     while True:
-        claimed = dispatch_once(lane)
+        claimed = next((size for overtaking in _overtaking(lane) if (size := dispatch_once(overtaking))), 0)
         total += claimed
         if not claimed or time.monotonic() > until:
             return total
+
+
+def _overtaking(lane: str) -> tuple[str, ...]:
+    """The lanes up to and with this one, the most urgent first."""
+    lanes = tuple(TrafficType)
+    return lanes[: lanes.index(TrafficType(lane)) + 1]
 
 
 def dispatch_once(lane: str) -> int:

@@ -6,7 +6,7 @@ else (no connection, read-only, disk full, an unknown column during an upgrade) 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ import structlog
 from sms_backend.core import metrics
 from sms_backend.messages.hot import hot_cursor
 from sms_backend.messages.store import store
-from sms_contract import envelope
+from sms_contract import envelope, topology
 from sms_contract.envelope import Callback, Submission
 
 log = structlog.get_logger()
@@ -97,6 +97,8 @@ def take(deliveries: Sequence[Delivery]) -> Taken:
 
 def read(delivery: Delivery) -> list[Entry]:
     """The entries of an AMQP message, each decoded alone."""
+    if delivery.queue == topology.PARKED:
+        return [_dead_letter(delivery)]
     try:
         whole = envelope.decode_envelope(delivery.body)
     except msgspec.DecodeError as error:
@@ -104,6 +106,13 @@ def read(delivery: Delivery) -> list[Entry]:
     if whole.type not in {envelope.SUBMISSION_V1, envelope.CALLBACK_V1}:
         return [Entry(delivery=delivery, index=0, raw=delivery.body, content=None, problem=f"type {whole.type!r} is not known here")]
     return [_decoded(delivery, index, raw, whole) for index, raw in enumerate(whole.entries)]
+
+
+def _dead_letter(delivery: Delivery) -> Entry:
+    """What the broker has given up on, under the queue that it came from."""
+    origin = str(delivery.headers.get("x-first-death-queue", topology.PARKED))
+    problem = f"given up by the broker: {delivery.headers.get('x-first-death-reason', 'no reason given')}"
+    return Entry(delivery=replace(delivery, queue=origin), index=0, raw=delivery.body, content=None, problem=problem)
 
 
 def _decoded(delivery: Delivery, index: int, raw: msgspec.Raw, whole: envelope.Envelope) -> Entry:
