@@ -249,6 +249,6 @@ def test_metrics_tell_what_waits(client, stored, monkeypatch):
     text = Browser().get("/metrics").content.decode()
     assert 'smsgw_waiting_messages{lane="otp"} 1.0' in text
     assert 'smsgw_waiting_messages{lane="promotional"} 0.0' in text
-    assert "sms_database_up 1.0" in text
+    assert "smsgw_database_up 1.0" in text
     assert 90 <= float(re.search(r'smsgw_oldest_due_seconds\{lane="otp"\} (\S+)', text)[1]) < 120
     assert "python_info" in text
