@@ -86,6 +86,27 @@ def test_every_setting_that_is_named_exists(root, documents, texts):
     assert not wrong
 
 
+def test_every_metric_that_is_named_exists(root, documents):
+    known = (root / "docs/reference/metrics.md").read_text()
+    wrong = [
+        f"{path}: {name}" for path, text in documents.items() for name in re.findall(r"`(smsgw_[a-z_]+)", text) if f"`{name}`" not in known
+    ]
+    assert not wrong
+
+
+def test_every_error_code_that_is_named_exists(root, documents):
+    known = (root / "docs/reference/errors.md").read_text()
+    areas = {code.split(".")[0] for code in re.findall(r"^\| `([a-z]+\.[a-z_]+)`", known, re.MULTILINE)}
+    named = re.compile(r"`((?:" + "|".join(areas) + r")\.[a-z_]+)`")
+    wrong = [
+        f"{path}: {code}"
+        for path, text in documents.items()
+        for code in named.findall(text)
+        if f"`{code}`" not in known and not code.endswith(".py")
+    ]
+    assert not wrong
+
+
 def test_the_architecture_names_every_folder(root, tree):
     text = (root / "ARCHITECTURE.md").read_text()
     folders = {folder for path in tree for folder in path.parents if folder.name and not folder.is_relative_to(".github")}
