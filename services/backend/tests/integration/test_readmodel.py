@@ -64,6 +64,14 @@ def restored(drained):
     assert readmodel.ensure() is Phase.READY
 
 
+def give_back(client, message, segments):
+    """A refund is committed, and owed to Redis at once."""
+    with hot_cursor() as cursor:
+        cursor.execute("UPDATE messages SET refunded_at = now() WHERE id = %s", (message.tracking_id,))
+        charge(cursor, [(client.id, timezone.now().date(), -segments)])
+        cursor.execute("UPDATE projection_due SET due_at = now(), until_version = NULL")
+
+
 def pend(client, tracking_id, segments, *, state="p"):
     """A reservation as the gateway writes it, charged to today."""
     now = int(timezone.now().timestamp() * 1000)
@@ -136,15 +144,31 @@ def test_the_counters_come_back_from_what_was_charged(client, drained, live):
 def test_a_refund_that_the_counters_contain_is_not_given_twice(client, drained, live):
     live(segments=2)
     refunded = live(segments=3)
-    with hot_cursor() as cursor:
-        cursor.execute("UPDATE messages SET refunded_at = now() WHERE id = %s", (refunded.tracking_id,))
-        charge(cursor, [(client.id, timezone.now().date(), -3)])
-        cursor.execute("UPDATE projection_due SET due_at = now(), until_version = NULL")
+    give_back(client, refunded, 3)
     restored(drained)
     assert counter(client) == 2
     while project_due():
         pass
     assert counter(client) == 2
+
+
+def test_a_refund_in_the_middle_of_it_is_neither_lost_nor_given_twice(client, drained, live, monkeypatch):
+    live(segments=2)
+    refunded = live(segments=3)
+    writes = []
+    usual = counters._write
+
+    def give_back_first(*arguments):
+        if not writes:
+            give_back(client, refunded, 3)
+            while project_due():
+                pass
+        writes.append(arguments)
+        usual(*arguments)
+
+    monkeypatch.setattr(counters, "_write", give_back_first)
+    restored(drained)
+    assert (counter(client), len(writes)) == (2, 2)
 
 
 def test_what_is_reserved_and_not_stored_stays_charged_until_it_is_settled(client, drained, live):

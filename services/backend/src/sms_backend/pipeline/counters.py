@@ -2,7 +2,8 @@
 Quota counters, put back into a Redis that has lost them, before admission opens.
 
 PostgreSQL's sums and its refunds are read in one snapshot. A refund that the sums contain is flagged in Redis as given back, so that the
-projection, which may still owe it, gives nothing back a second time.
+projection, which may still owe it, gives nothing back a second time. One that is committed meanwhile may reach Redis before its sum
+does, and be overwritten by it: so it is done again until nothing has changed in between.
 """
 
 from collections.abc import Iterable
@@ -23,6 +24,8 @@ from sms_contract.ids import floor
 
 _set = cache.register_script(files("sms_backend.pipeline").joinpath("counters.lua").read_text())
 _CHUNK = 500
+#: Refunds come seldom within the milliseconds that this takes.
+_TRIES = 5
 #: A message charged to a day of these was accepted no longer ago: time zones reach from UTC-12 to UTC+14.
 _DAYS = timedelta(days=1)
 _ACCEPTED = timedelta(days=3)
@@ -31,7 +34,7 @@ _ACCEPTED = timedelta(days=3)
 @dataclass(frozen=True, kw_only=True)
 class _Charges:
     used: dict[tuple[str, date], int]
-    given_back: list[tuple[str, str]]  #: client, tracking id
+    given_back: frozenset[tuple[str, str]]  #: client, tracking id
     stored: dict[str, list[str]]  #: client to its pending reservations that are stored
 
 
@@ -40,6 +43,16 @@ def restore(now: datetime) -> None:
     days = [now.date() + offset * _DAYS for offset in (-1, 0, 1)]
     clients = list(Client.objects.values_list("id", flat=True))
     charges = _read(clients, days, now)
+    for _ in range(_TRIES):
+        _write(clients, days, charges)
+        again = _read(clients, days, now)
+        if again == charges:
+            return
+        charges = again
+    _write(clients, days, charges)
+
+
+def _write(clients: list[str], days: list[date], charges: _Charges) -> None:
     for chunk in batched(charges.given_back, _CHUNK):
         with cache.pipeline(transaction=False) as pipe:
             for client, tracking_id in chunk:
@@ -76,11 +89,11 @@ def _read(clients: Iterable[str], days: list[date], now: datetime) -> _Charges:
         refunded = Message.objects.filter(
             id__gte=floor(int((now - _ACCEPTED).timestamp() * 1000)), refunded_at__isnull=False, charged_day__in=days
         )
-        given_back = [(client, str(pk)) for client, pk in refunded.values_list("client_id", "id").iterator(2000)]
+        given_back = {(client, str(pk)) for client, pk in refunded.values_list("client_id", "id").iterator(2000)}
         aliases = Alias.objects.filter(charged_day__in=days).values_list("client_id", "alias")
-        given_back += [(client, str(alias)) for client, alias in aliases]
+        given_back |= {(client, str(alias)) for client, alias in aliases}
         stored = {client: _stored(ids) for client, ids in pending.items()}
-    return _Charges(used=used, given_back=given_back, stored=stored)
+    return _Charges(used=used, given_back=frozenset(given_back), stored=stored)
 
 
 def _pending(clients: Iterable[str]) -> dict[str, list[str]]:
