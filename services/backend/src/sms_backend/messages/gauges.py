@@ -67,7 +67,9 @@ def _read() -> list[GaugeMetricFamily]:
         "smsgw_waiting_messages", f"Messages waiting for a provider, by lane; {MOST} means as many or more.", labels=["lane"]
     )
     oldest = GaugeMetricFamily(
-        "smsgw_oldest_due_seconds", "How long ago the oldest waiting message of a lane was due; suspended clients left out.", labels=["lane"]
+        "smsgw_oldest_due_seconds",
+        "How long ago the oldest waiting message of a lane was due; suspended clients left out.",
+        labels=["lane"],
     )
     try:
         with connection.cursor() as cursor:
