@@ -83,8 +83,9 @@ def _docstrings(kind: type[BaseSettings], module: ModuleType) -> Iterator[tuple[
     """Fields with a string under them."""
     body = next(node.body for node in tree_of(module).body if isinstance(node, ast.ClassDef) and node.name == kind.__name__)
     for field, under in pairwise(body):
-        is_field = isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-        if is_field and isinstance(under, ast.Expr) and isinstance(under.value, ast.Constant):
+        if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
+            continue
+        if isinstance(under, ast.Expr) and isinstance(under.value, ast.Constant):
             yield field.target.id, str(under.value.value)
 
 
