@@ -6,7 +6,7 @@ from django import forms
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from sms_backend.console.admin.base import add_problems
+from sms_backend.console.problems import add_problems
 from sms_backend.core.crypto import unseal
 from sms_backend.core.errors import InvalidError
 from sms_backend.routing import services

@@ -15,7 +15,8 @@ from unfold.decorators import display
 from sms_backend.accounts import services, validation
 from sms_backend.accounts.models import ApiKey, Client
 from sms_backend.accounts.services import IssuedKey
-from sms_backend.console.admin.base import KeptAdmin, add_problems
+from sms_backend.console.admin.base import KeptAdmin
+from sms_backend.console.problems import add_problems
 from sms_backend.core.errors import InvalidError
 
 _SETTINGS = ("name", "time_zone", "daily_quota", "rate", "burst", "default_sender", "senders", "countries", "on_unknown")

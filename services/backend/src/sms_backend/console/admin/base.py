@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
@@ -10,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
 
-from sms_backend.core.errors import InvalidError, OperatorError
+from sms_backend.core.errors import OperatorError
 
 #: Large tables are counted no further; whoever looks for more than that searches.
 _MOST = 2000
@@ -76,10 +75,3 @@ class ReadOnlyAdmin(KeptAdmin):
     def has_change_permission(self, _request: HttpRequest, _obj: Model | None = None) -> bool:
         """Nor changes them."""
         return False
-
-
-def add_problems(form: forms.BaseForm, error: InvalidError, *, names: dict[str, str] | None = None) -> None:
-    """A service's problems beside the fields that they are about."""
-    for name, problem in error.problems.items():
-        shown = (names or {}).get(name, name)
-        form.add_error(shown if shown in form.fields else None, problem)
