@@ -6,16 +6,23 @@ import subprocess
 from collections.abc import Callable, Iterator
 from uuid import uuid4
 
+import httpx
 import pytest
 from redis import Redis
 from system import ROOT, Provider, Sender, System, until
 
 
 @pytest.fixture(scope="session")
-def system() -> System:
+def system() -> Iterator[System]:
     if "E2E_GATEWAY_URL" not in os.environ:
         raise pytest.UsageError("No system to test: run these tests by ./smsgw test e2e")
-    return System(gateway=os.environ["E2E_GATEWAY_URL"], console=os.environ["E2E_CONSOLE_URL"], simulator=os.environ["E2E_SIMULATOR_URL"])
+    with httpx.Client(timeout=10) as http:
+        yield System(
+            gateway=os.environ["E2E_GATEWAY_URL"],
+            console=os.environ["E2E_CONSOLE_URL"],
+            simulator=os.environ["E2E_SIMULATOR_URL"],
+            http=http,
+        )
 
 
 @pytest.fixture
@@ -26,17 +33,27 @@ def ready(system: System) -> Iterator[System]:
     until(system.is_ready, seconds=90, what="the system ready again")
 
 
-@pytest.fixture
-def sender(ready: System) -> Callable[..., Sender]:
-    """A client made for one test, by the operator's commands."""
+@pytest.fixture(scope="session")
+def shared() -> dict[tuple[str, ...], Sender]:
+    """Clients that tests have made: one is as good for the next test that asks for the same."""
+    return {}
 
-    def make(*options: str, mode: str = "live") -> Sender:
+
+@pytest.fixture
+def sender(ready: System, shared: dict[tuple[str, ...], Sender]) -> Callable[..., Sender]:
+    """A client, made by the operator's commands; `fresh=True` for one that nobody else has used or will."""
+
+    def make(*options: str, mode: str = "live", fresh: bool = False) -> Sender:
+        if not fresh and (mode, *options) in shared:
+            return shared[(mode, *options)]
         name = f"e2e-{uuid4().hex[:8]}"
         client = ready.manage("client", "add", name, "--default-sender=E2E", *options)
         key = ready.manage("key", "add", name, f"--mode={mode}")
         made = Sender(system=ready, name=name, id=client["id"], key=key["key"])
         # An operator's change is obeyed within five seconds.
         until(lambda: made.look().status_code == 200, seconds=5, what="the key known to the gateway")
+        if not fresh:
+            shared[(mode, *options)] = made
         return made
 
     return make
@@ -66,8 +83,8 @@ def witness(system: System) -> Sender:
 
 @pytest.fixture
 def provider(ready: System, witness: Sender) -> Iterator[Callable[..., Provider]]:
-    """A simulated provider made for one test, gone from routing after it."""
-    made: list[Provider] = []
+    """A simulated provider made for one test; one with a priority is gone from routing after it."""
+    prominent: list[Provider] = []
 
     def make(priority: int = 0, **behaviour: object) -> Provider:
         number = uuid4().hex
@@ -75,10 +92,11 @@ def provider(ready: System, witness: Sender) -> Iterator[Callable[..., Provider]
         ready.behave(new, **behaviour)
         config = {"account_sid": new.account_sid, "auth_token": new.auth_token, "base_url": ready.simulator}
         ready.manage("provider", "add", new.slug, "--adapter=twilio", f"--priority={priority}", "--config=-", feed=json.dumps(config))
-        made.append(new)
+        if priority:
+            prominent.append(new)
         until(lambda: new.slug in witness.account()["providers"], seconds=5, what=f"{new.slug} known to the gateway")
         return new
 
     yield make
-    for each in made:
+    for each in prominent:
         ready.manage("provider", "disable", each.slug)

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.timeout(240)
 ROOT = Path(__file__).parents[2]
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", "var", "__pycache__", ".*_cache", ".hypothesis")
 NOBODY = 65534
+AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--no-new-privs", "--")
 SETTINGS = ("DATABASE_URL", "RABBITMQ_URL", "REDIS_URL", "PUBLIC_BASE_URL", "UV_PYTHON")
 
 
@@ -48,13 +49,40 @@ class Entry:
 
 
 @pytest.fixture(scope="module")
-def closed_checkout(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("closed")
-    folder.chmod(0o700)
-    checkout = folder / "check out"  # with a blank, as people have them
+def checkout():
+    """A fresh one, under a folder that only its owner may enter, with a blank in its path, as people have them."""
+    folder = Path(tempfile.mkdtemp(prefix="smsgw-entry-"))
+    checkout = folder / "check out"
     shutil.copytree(ROOT, checkout, ignore=NOT_COPIED, symlinks=True)
+    python = readable_python(folder)
+    # From here on nothing but the shell and the Python is given: the environment is made by the first command.
+    entry = Entry(checkout, environment=clean_environment(UV_LINK_MODE="copy", **({"UV_PYTHON": python} if python else {})))
+    entry("help")
+    folder.chmod(0o700)
     yield checkout
     Entry(checkout)("down")
+    shutil.rmtree(folder)
+
+
+def readable_python(folder: Path) -> str | None:
+    """The Python that runs this test, or a copy of it where an ordinary user may not read the original; None if there is no way."""
+    original = Path(sys._base_executable)
+    folder.chmod(0o755)
+    if os.geteuid() != 0 or succeeds(*AS_NOBODY, str(original), "-c", ""):
+        return str(original)
+    copy = folder / "python"
+    shutil.copytree(
+        sys.base_prefix, copy, symlinks=True, ignore=shutil.ignore_patterns("test", "tests", "__pycache__", "site-packages", "*.a")
+    )
+    python = copy / "bin" / original.name
+    # A Python with a shared library looks for it where it was built; the copy must look beside itself.
+    built_for = f"{sys.base_prefix}/lib\0".encode()
+    python.write_bytes(python.read_bytes().replace(built_for, b"$ORIGIN/../lib".ljust(len(built_for), b"\0")))
+    return str(python) if succeeds(*AS_NOBODY, str(python), "-c", "import ssl") else None
+
+
+def succeeds(*command: str) -> bool:
+    return subprocess.run(command, cwd="/", capture_output=True, check=False).returncode == 0
 
 
 def wait_for(condition, seconds: float = 30) -> None:
@@ -71,8 +99,8 @@ def is_gone(pid: int) -> bool:
         return True
 
 
-def test_a_checkout_under_a_closed_folder_starts_stops_and_finds_its_data_again(closed_checkout):
-    entry = Entry(closed_checkout)
+def test_a_checkout_under_a_closed_folder_starts_stops_and_finds_its_data_again(checkout):
+    entry = Entry(checkout)
     entry("up", "--services-only")
     services = entry.services()
     assert all(service["managed"] and service["pid"] for service in services.values())
@@ -89,22 +117,26 @@ def test_a_checkout_under_a_closed_folder_starts_stops_and_finds_its_data_again(
         assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
 
 
-def test_supervisord_killed_takes_everything_along_and_up_heals(closed_checkout):
-    entry = Entry(closed_checkout)
+def test_supervisord_killed_takes_everything_along_and_two_starts_at_once_heal_it_once(checkout):
+    entry = Entry(checkout)
     entry("up", "--services-only")
     before = entry.services()
     os.kill(entry.supervisord(), signal.SIGKILL)
-    # At once, while the services are still ending: it waits for them, and nothing has to move.
-    entry("up", "--services-only")
+    # At once, while the services are still ending: they wait for them, and nothing has to move.
+    command = [str(checkout / "smsgw"), "up", "--services-only"]
+    both = [subprocess.Popen(command, env=entry.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(2)]
+    assert [process.wait(timeout=120) for process in both] == [0, 0]
     assert all(is_gone(service["pid"]) for service in before.values())
     after = entry.services()
-    assert all(service["pid"] and service["pid"] != before[name]["pid"] for name, service in after.items())
     assert {name: service["url"] for name, service in after.items()} == {name: service["url"] for name, service in before.items()}
+    data = os.fsencode(checkout / "var/data")
+    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if not is_gone(int(path.parent.name))]
+    assert sum(data in command and command.split(b"\0")[0].endswith(b"/postgres") for command in commands) == 1
 
 
 @pytest.mark.parametrize("name", ["postgresql", "rabbitmq", "redis"])
-def test_a_killed_service_comes_back_by_itself(closed_checkout, name):
-    entry = Entry(closed_checkout)
+def test_a_killed_service_comes_back_by_itself(checkout, name):
+    entry = Entry(checkout)
     entry("up", "--services-only")
     killed = entry.services()[name]["pid"]
     os.kill(killed, signal.SIGKILL)
@@ -112,54 +144,17 @@ def test_a_killed_service_comes_back_by_itself(closed_checkout, name):
     entry("up", "--services-only")
 
 
-def test_two_starts_at_once_start_everything_once(closed_checkout):
-    entry = Entry(closed_checkout)
-    entry("down")
-    command = [str(closed_checkout / "smsgw"), "up", "--services-only"]
-    both = [subprocess.Popen(command, env=entry.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(2)]
-    assert [process.wait(timeout=120) for process in both] == [0, 0]
-    data = os.fsencode(closed_checkout / "var/data")
-    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if not is_gone(int(path.parent.name))]
-    assert sum(data in command and command.split(b"\0")[0].endswith(b"/postgres") for command in commands) == 1
-
-
-@pytest.fixture
-def open_folder():
-    """Where an ordinary user gets in, which a test's own folder under a root's is not."""
-    folder = Path(tempfile.mkdtemp(prefix="smsgw-user-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
-
-
-def readable_python(folder: Path, as_nobody: tuple[str, ...]) -> str:
-    """The Python that runs this test, or a copy of it where an ordinary user may not read the original."""
-    original = Path(sys._base_executable)
-    if subprocess.run([*as_nobody, str(original), "-c", ""], cwd="/", capture_output=True, check=False).returncode == 0:
-        return str(original)
-    copy = folder / "python"
-    shutil.copytree(
-        sys.base_prefix, copy, symlinks=True, ignore=shutil.ignore_patterns("test", "tests", "__pycache__", "site-packages", "*.a")
-    )
-    python = copy / "bin" / original.name
-    # A Python with a shared library looks for it where it was built; the copy must look beside itself.
-    built_for = f"{sys.base_prefix}/lib\0".encode()
-    python.write_bytes(python.read_bytes().replace(built_for, b"$ORIGIN/../lib".ljust(len(built_for), b"\0")))
-    if subprocess.run([*as_nobody, str(python), "-c", "import ssl"], cwd="/", capture_output=True, check=False).returncode != 0:
-        pytest.skip("this Python cannot be copied to where an ordinary user reads it")
-    return str(python)
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="everything here already runs as an ordinary user")
-def test_an_ordinary_user_starts_it_without_any_rights(open_folder):
-    as_nobody = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--no-new-privs", "--")
-    checkout = open_folder / "checkout"
-    shutil.copytree(ROOT, checkout, ignore=NOT_COPIED, symlinks=True)
-    # The environment is made with root's caches, and so without the network; from there on nobody is root.
-    Entry(checkout, environment=clean_environment(UV_PYTHON=readable_python(open_folder, as_nobody), UV_LINK_MODE="copy"))("help")
-    subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", str(open_folder)], check=True)
-    environment = {"HOME": str(open_folder), "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
-    entry = Entry(checkout, prefix=as_nobody, environment=environment)
+def test_an_ordinary_user_starts_it_without_any_rights(checkout):
+    Entry(checkout)("down")
+    folder = checkout.parent
+    folder.chmod(0o755)
+    python = str(checkout / ".venv/bin/python")
+    if not succeeds(*AS_NOBODY, python, "-c", "import ssl"):
+        pytest.skip("this Python cannot be copied to where an ordinary user reads it")
+    subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", str(folder)], check=True)
+    environment = {"HOME": str(folder), "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
+    entry = Entry(checkout, prefix=AS_NOBODY, environment=environment)
     try:
         entry("up", "--services-only")
         for service in entry.services().values():

@@ -130,7 +130,7 @@ def test_the_broker_killed_during_accepts_gives_503_and_no_loss(sender: MakeSend
 def test_redis_restarted_empty_under_load_is_503_until_it_is_right_again(
     sender: MakeSender, provider: MakeProvider, ready: System, empty_redis: Callable[[], None]
 ) -> None:
-    shop = sender("--daily-quota=100000")
+    shop = sender("--daily-quota=100000", fresh=True)
     load = Load(shop, provider(reports=QUICK))
     with load.running():
         wait_for(load, 50)

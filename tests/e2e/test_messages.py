@@ -40,7 +40,7 @@ def test_smart_selection_goes_by_priority_and_fails_over_on_a_documented_refusal
 
 
 def test_a_replay_with_the_same_key_sends_once(sender: MakeSender, provider: MakeProvider, ready: System) -> None:
-    shop, alpha = sender("--daily-quota=100"), provider(reports=QUICK)
+    shop, alpha = sender("--daily-quota=100", fresh=True), provider(reports=QUICK)
     first, again = (shop.send(key="order-17", text="Your table is booked", providers=[alpha.slug]) for _ in range(2))
     assert (first.status_code, again.status_code) == (202, 202)
     assert first.content == again.content
@@ -59,7 +59,7 @@ def test_a_replay_with_the_same_key_sends_once(sender: MakeSender, provider: Mak
     [("+15005550006", "delivered"), ("+15005550009", "undelivered"), ("+15005550001", "failed"), ("+15005550008", "delivered")],
 )
 def test_test_mode_reaches_no_provider(sender: MakeSender, provider: MakeProvider, ready: System, to: str, status: str) -> None:
-    alpha = provider(priority=950, reports=QUICK)
+    alpha = provider(reports=QUICK)
     tester = sender("--daily-quota=1", mode="test")
     ended = tester.final(tester.send(to, providers=[alpha.slug]).json()["tracking_id"])
     assert (ended["status"], ended["mode"]) == (status, "test")
@@ -68,7 +68,7 @@ def test_test_mode_reaches_no_provider(sender: MakeSender, provider: MakeProvide
 
 
 def test_a_refused_message_fails_and_gives_its_charge_back(sender: MakeSender, provider: MakeProvider) -> None:
-    shop = sender("--daily-quota=100")
+    shop = sender("--daily-quota=100", fresh=True)
     alpha = provider(rules=[{"action": "refuse", "http_status": 400, "code": 21211}])
     ended = shop.final(shop.send(providers=[alpha.slug]).json()["tracking_id"])
     assert (ended["status"], ended["error"]["code"], ended["error"]["provider_code"]) == ("failed", "recipient.invalid_number", "21211")
@@ -91,13 +91,13 @@ def test_a_provider_that_is_switched_off_holds_what_was_for_it_alone(sender: Mak
 
 
 def test_a_revoked_key_is_refused_within_five_seconds(sender: MakeSender, ready: System) -> None:
-    shop = sender()
+    shop = sender(fresh=True)
     ready.manage("key", "revoke", shop.key.split("_")[2])
     until(lambda: shop.send().status_code == 401, seconds=5, what="auth.invalid_key")
 
 
 def test_another_clients_message_is_not_there(sender: MakeSender, provider: MakeProvider) -> None:
-    mine, other = sender(), sender()
+    mine, other = sender(), sender(fresh=True)
     tracking_id = mine.send(providers=[provider(reports=QUICK).slug]).json()["tracking_id"]
     answer = other.get(tracking_id)
     assert (answer.status_code, answer.json()["code"]) == (404, "message.not_found")

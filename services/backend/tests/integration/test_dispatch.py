@@ -83,7 +83,7 @@ def test_test_mode_ends_as_its_numbers_say(
     assert (int(version), final) == (ended.version, b"1")
     view = msgspec.json.decode(shown)
     assert (view["status"], view["metadata"]) == (status, {"order": "17"})
-    assert not ProjectionDue.objects.filter(until_version=None).exists()
+    assert not ProjectionDue.objects.filter(while_status=None).exists()
 
 
 def test_an_outcome_that_nobody_knows_waits_and_is_sent_once_more_then_stays_unknown(
@@ -222,6 +222,18 @@ def test_a_worker_that_fell_silent_leaves_an_unknown_outcome_not_a_second_send(s
     # The answer comes after all: it was no loss, only a delay.
     assert persist(lambda cursor: settle(cursor, [settled(start)])) == 1
     assert (message(made).status, message(made).unknown_until) == ("sent", None)
+
+
+def test_an_attempt_that_takes_its_time_is_shown_as_sending(stored: Make, client: Client) -> None:
+    made = stored()
+    start_all()
+    ProjectionDue.objects.update(due_at="2020-01-01T00:00:00Z")
+    while project_due():
+        pass
+    shown = cache.get(keyspace.status(made.client, made.tracking_id))
+    assert shown is not None
+    view = msgspec.json.decode(shown.split(b"|", 2)[2])
+    assert (view["status"], view["attempts"]) == ("sending", 1)
 
 
 def test_redis_shows_the_newest_version_whatever_the_order(stored: Make, client: Client, test_provider: Provider) -> None:

@@ -69,7 +69,7 @@ def give_back(client, message, segments):
     with hot_cursor() as cursor:
         cursor.execute("UPDATE messages SET refunded_at = now() WHERE id = %s", (message.tracking_id,))
         charge(cursor, [(client.id, timezone.now().date(), -segments)])
-        cursor.execute("UPDATE projection_due SET due_at = now(), until_version = NULL")
+        cursor.execute("UPDATE projection_due SET due_at = now(), while_status = NULL")
 
 
 def pend(client, tracking_id, segments, *, state="p"):

@@ -12,8 +12,12 @@ from typing import Any
 import msgspec
 import psycopg
 
+from sms_backend.messages.store import project_later
 from sms_contract.ids import floor
+from sms_contract.status import Status
 
+#: Seconds after which an attempt that is still under way is shown.
+_SHOW_SENDING_AFTER = 0.5
 #: Whom a claim looks at: no message waits longer than its latest `send_at` (30 days) and validity (3 days).
 _HORIZON_MS = 34 * 24 * 3600 * 1000
 
@@ -100,6 +104,8 @@ def start(cursor: psycopg.Cursor[Any], starts: Sequence[Start], *, lease: float)
     ids = [s.message.id for s in starts]
     providers = [s.provider for s in starts]
     cursor.execute(_MARK, (lease, ids, providers, min(ids), max(ids)))
+    # Most are settled, and shown as that, before anybody would look.
+    project_later(cursor, ids, after=_SHOW_SENDING_AFTER, while_status=Status.SENDING)
     decisions = [msgspec.json.encode(s.decision).decode() for s in starts]
     cursor.execute(_START, (ids, [s.number for s in starts], providers, decisions))
 

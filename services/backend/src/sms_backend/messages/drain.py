@@ -9,7 +9,7 @@ from django.utils import timezone
 from sms_backend.messages.models import IntakeInstance
 
 #: An intake gives its channels up when it could not commit for less than this; silent for longer, it holds nothing any more.
-SILENT = timedelta(seconds=60)
+SILENT = timedelta(seconds=30)
 
 
 def beat(instance: UUID, *, holds_since: datetime | None, empty: bool) -> None:

@@ -209,13 +209,13 @@ class ProjectionDue(models.Model):
     """
     Messages whose changes Redis may not have seen yet; written with the changes, deleted once Redis has them.
 
-    A row a batch, not a message, so it costs next to nothing. `until_version` spares those that have moved on: their later change has a
+    A row a batch, not a message, so it costs next to nothing. `while_status` spares those that have moved on: their later change has a
     row of its own.
     """
 
     due_at = models.DateTimeField(db_index=True)
     message_ids = ArrayField(models.UUIDField())
-    until_version = models.IntegerField(null=True)
+    while_status = ArrayField(models.TextField(), null=True, help_text="Only messages that are still so; null: all.")
 
     class Meta:
         db_table = "projection_due"

@@ -21,13 +21,12 @@ _encode = msgspec.json.Encoder().encode
 
 #: Longer than any promise to refund stays open.
 _REFUND_FLAG_TTL = keyspace.QUOTA_TTL
-_DUE = "SELECT id, message_ids, until_version FROM projection_due WHERE due_at <= now() ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED"
-_ROWS = f"SELECT {COLUMNS} FROM messages WHERE id = ANY(%s::uuid[]) AND id BETWEEN %s AND %s AND version <= %s"  # noqa: S608 - constants
+_DUE = "SELECT id, message_ids, while_status FROM projection_due WHERE due_at <= now() ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED"
+_ROWS = f"SELECT {COLUMNS} FROM messages WHERE id = ANY(%s::uuid[]) AND id BETWEEN %s AND %s AND (%s::text[] IS NULL OR status = ANY(%s::text[]))"  # noqa: S608 - constants
 _ALIASES = (
     "SELECT alias, message_id, client_id, charged_day, charged_segments FROM aliases "
     "WHERE message_id = ANY(%s::uuid[]) OR alias = ANY(%s::uuid[])"
 )
-_ANY_VERSION = 2**31 - 1
 
 
 def project(cursor: psycopg.Cursor[Any], rows: Iterable[Any], *, refunds: bool = True) -> None:
@@ -67,10 +66,11 @@ def project_due(limit: int = 20) -> int:
     """Keep promises that are due; returns how many. Raises `redis.RedisError`, and they stay."""
     with hot_cursor() as cursor:
         promises = cursor.execute(_DUE, (limit,)).fetchall()
-        for until, ids in _by_version(promises).items():
+        for statuses, ids in _by_status(promises).items():
             targets = cursor.execute(_ALIASES, ([], ids)).fetchall()
+            of = None if statuses is None else list(statuses)
             wanted = sorted({*ids, *(alias.message_id for alias in targets)})
-            rows = cursor.execute(_ROWS, (wanted, wanted[0], wanted[-1], until)).fetchall()
+            rows = cursor.execute(_ROWS, (wanted, wanted[0], wanted[-1], of, of)).fetchall()
             project(cursor, rows)
         cursor.execute("DELETE FROM projection_due WHERE id = ANY(%s::bigint[])", ([promise.id for promise in promises],))
     return len(promises)
@@ -81,10 +81,10 @@ def kept(cursor: psycopg.Cursor[Any], promises: Sequence[int]) -> None:
     cursor.execute("DELETE FROM projection_due WHERE id = ANY(%s::bigint[])", (list(promises),))
 
 
-def _by_version(promises: list[Any]) -> dict[int, list[UUID]]:
-    grouped: dict[int, list[UUID]] = defaultdict(list)
+def _by_status(promises: list[Any]) -> dict[tuple[str, ...] | None, list[UUID]]:
+    grouped: dict[tuple[str, ...] | None, list[UUID]] = defaultdict(list)
     for promise in promises:
-        grouped[_ANY_VERSION if promise.until_version is None else promise.until_version] += promise.message_ids
+        grouped[None if promise.while_status is None else tuple(promise.while_status)] += promise.message_ids
     return grouped
 
 

@@ -15,6 +15,7 @@ import psycopg
 from sms_contract.envelope import Submission
 from sms_contract.ids import created_ms
 from sms_contract.keyspace import IDEMPOTENCY_TTL
+from sms_contract.status import WAITING, Status
 
 _INSERT = """
 INSERT INTO messages (
@@ -76,11 +77,11 @@ SELECT client, day, used FROM unnest(%s::text[], %s::date[], %s::int[]) AS t (cl
 ON CONFLICT (client_id, day) DO UPDATE SET used = q.used + excluded.used
 """
 
-_PROJECT_LATER = "INSERT INTO projection_due (due_at, message_ids, until_version) VALUES (now() + %s, %s::uuid[], %s) RETURNING id"
+_PROJECT_LATER = "INSERT INTO projection_due (due_at, message_ids, while_status) VALUES (now() + %s, %s::uuid[], %s::text[]) RETURNING id"
 
 _DAY = timedelta(seconds=IDEMPOTENCY_TTL)
 #: A message that has not moved on after this long is shown as stored; most have been sent by then.
-_SHOW_STORED_AFTER = timedelta(seconds=1)
+_SHOW_STORED_AFTER = timedelta(seconds=0.5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +106,8 @@ def store(cursor: psycopg.Cursor[Any], submissions: Iterable[Submission]) -> Sto
         changed += _add_aliases(cursor, aliases)
     charge(cursor, [(row.client_id, row.charged_day, row.charged_segments) for row in inserted if row.status != "rejected"])
     if changed:
-        cursor.execute(_PROJECT_LATER, (timedelta() if reused or aliases else _SHOW_STORED_AFTER, changed, 1 if not aliases else None))
+        at_once = bool(reused or aliases)
+        cursor.execute(_PROJECT_LATER, (timedelta() if at_once else _SHOW_STORED_AFTER, changed, None if at_once else list(WAITING)))
     new = {str(row.id) for row in inserted if row.status == "queued"}
     return Stored(inserted=len(inserted), lanes=frozenset(s.traffic_type for s in fresh if s.tracking_id in new))
 
@@ -120,9 +122,9 @@ def charge(cursor: psycopg.Cursor[Any], charges: Iterable[tuple[str, Any, int]])
         cursor.execute(_CHARGE, ([c for c, _ in sums], [d for _, d in sums], list(sums.values())))
 
 
-def project_later(cursor: psycopg.Cursor[Any], ids: list[Any], *, after: float) -> int:
-    """Promise that Redis will see these messages; returns the promise's id, to be deleted once it has."""
-    row = cursor.execute(_PROJECT_LATER, (timedelta(seconds=after), ids, None)).fetchone()
+def project_later(cursor: psycopg.Cursor[Any], ids: list[Any], *, after: float, while_status: Status | None = None) -> int:
+    """Promise that Redis will see these messages, or those that are still so; returns the promise's id, to be deleted once it has."""
+    row = cursor.execute(_PROJECT_LATER, (timedelta(seconds=after), ids, None if while_status is None else [while_status])).fetchone()
     assert row is not None
     promise: int = row.id
     return promise

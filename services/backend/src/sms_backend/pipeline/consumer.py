@@ -38,7 +38,7 @@ _PREFETCH = 50
 _BATCH_BYTES = 400_000
 _BATCH_WAIT = 0.01
 #: After this long without a commit the channels are closed; less than `drain.SILENT`.
-_GIVE_UP = 45.0
+_GIVE_UP = 20.0
 _PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _BEAT = 1.0
 
