@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 from hiredis import pack_command
-from redis.asyncio import BlockingConnectionPool, Connection, Redis
+from redis.asyncio import Connection, ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError, ResponseError
@@ -57,8 +57,12 @@ class Cache:
             "health_check_interval": 0,
             "protocol": 2,
         }
-        self._pool = BlockingConnectionPool.from_url(url, max_connections=16, timeout=0.3, redis_connect_func=self._greet, **options)
-        self._own = Redis.from_url(url, single_connection_client=False, **options)
+        self._own = Redis.from_url(url, **options)
+        # A factory only. As many connections as there may be round trips at a time need no pool, which costs twice what a round trip does.
+        self._factory = ConnectionPool.from_url(url, redis_connect_func=self._greet, **options)
+        self._idle: list[tuple[Connection, int]] = []
+        #: Counts the times that Redis was lost or replaced: connections of before have to prove themselves again.
+        self._epoch = 0
         self._round_trips: Coalescer[Sequence[Command], list[Any]] = Coalescer(
             self._flush, max_in_flight=2, observe=flush_observer("redis")
         )
@@ -126,36 +130,40 @@ class Cache:
                     for script in self._scripts:
                         script.sha = str(await self._own.script_load(script.source.decode()))
         except (RedisError, OSError) as error:
-            await self._becomes(ready=False, statuses_ready=False, reason=f"unreachable ({type(error).__name__})")
+            self._becomes(ready=False, statuses_ready=False, reason=f"unreachable ({type(error).__name__})")
             return
         if run_id != self._run_id:
             self._run_id = run_id
-            await self._pool.disconnect()
+            self._epoch += 1
         ready = self.marked(admit)
         reason = "ok" if ready else "not filled by Server B yet"
-        await self._becomes(ready=ready, statuses_ready=ready and self.marked(statuses), reason=reason)
+        self._becomes(ready=ready, statuses_ready=ready and self.marked(statuses), reason=reason)
 
     async def close(self) -> None:
-        await self._pool.disconnect()
+        for connection, _ in self._idle:
+            await connection.disconnect(nowait=True)
         await self._own.aclose()
 
-    async def _becomes(self, *, ready: bool, statuses_ready: bool, reason: str) -> None:
+    def _becomes(self, *, ready: bool, statuses_ready: bool, reason: str) -> None:
         if ready != self.ready:
             log.info("cache.ready" if ready else "cache.lost", reason=reason)
             if not ready:
-                await self._pool.disconnect(inuse_connections=False)
+                self._epoch += 1
         self.ready, self.statuses_ready, self.reason = ready, statuses_ready, reason
 
     async def _flush(self, groups: list[Sequence[Command]], _deadline: float) -> Sequence[list[Any] | Exception]:
+        connection, epoch = self._idle.pop() if self._idle else (self._factory.make_connection(), self._epoch)  # type: ignore[no-untyped-call]
         try:
-            connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
-            try:
-                results = iter(await self._exchange(connection, [command for group in groups for command in group]))
-            finally:
-                await self._pool.release(connection)
+            if connection.is_connected and (epoch != self._epoch or await connection.can_read()):
+                await connection.disconnect(nowait=True)
+            epoch = self._epoch
+            await connection.connect()
+            results = iter(await self._exchange(connection, [command for group in groups for command in group]))
         except (RedisError, OSError) as error:
             self.doubt()
             return [CacheError(type(error).__name__) for _ in groups]
+        finally:
+            self._idle.append((connection, epoch))
         return [[next(results) for _ in group] for group in groups]
 
     async def _greet(self, connection: Connection) -> None:

@@ -9,10 +9,9 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import structlog
@@ -46,13 +45,14 @@ ALLOWED: Final = frozenset(
 )
 
 _encode = msgspec.json.Encoder().encode
+log = structlog.get_logger()
 
 
 def configure(level: str) -> None:
     """Set up structlog, and let the standard library's loggers through it."""
     structlog.configure(
-        processors=[_render],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        processors=[],
+        wrapper_class=_logger_from(logging.getLevelNamesMapping()[level]),
         logger_factory=_Lines,
         cache_logger_on_first_use=True,
     )
@@ -92,10 +92,36 @@ def _write(lines: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def _render(_logger: object, level: str, event: MutableMapping[str, Any]) -> bytes:
-    now = time.time()
-    line = {"timestamp": f"{_second(int(now))}.{int(now * 1000) % 1000:03d}Z", "level": level}
-    return _encode(line | {name: value for name, value in event.items() if name in ALLOWED})
+def _logger_from(least: int) -> type[structlog.BoundLoggerBase]:
+    """A logger that does at once what structlog's own does in a chain of calls: we have one processor, and nothing is bound."""
+
+    def nothing(_self: Logger, _event: str, **_fields: object) -> None: ...
+
+    names = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warning", logging.ERROR: "error"}
+    return type("LeastLogger", (Logger,), {name: nothing for number, name in names.items() if number < least})
+
+
+class Logger(structlog.BoundLoggerBase):
+    """Renders an event with its allowed fields."""
+
+    def debug(self, event: str, **fields: object) -> None:
+        self._emit("debug", event, fields)
+
+    def info(self, event: str, **fields: object) -> None:
+        self._emit("info", event, fields)
+
+    def warning(self, event: str, **fields: object) -> None:
+        self._emit("warning", event, fields)
+
+    def error(self, event: str, **fields: object) -> None:
+        self._emit("error", event, fields)
+
+    def _emit(self, level: str, event: str, fields: dict[str, object]) -> None:
+        now = time.time()
+        line: dict[str, object] = {"timestamp": f"{_second(int(now))}.{int(now * 1000) % 1000:03d}Z", "level": level, "event": event}
+        if not fields.keys() <= ALLOWED:
+            fields = {name: value for name, value in fields.items() if name in ALLOWED}
+        self._logger.msg(_encode(line | fields))
 
 
 @lru_cache(maxsize=4)
@@ -108,9 +134,8 @@ class _Handler(logging.Handler):
         error = where = None
         if record.exc_info and record.exc_info[1] is not None:
             error, where = describe(record.exc_info[1])
-        structlog.get_logger().log(
-            record.levelno, "library.log", logger=record.name, reason=str(record.msg).strip(), error=error, where=where
-        )
+        say = log.error if record.levelno >= logging.ERROR else log.warning if record.levelno >= logging.WARNING else log.info
+        say("library.log", logger=record.name, reason=str(record.msg).strip(), error=error, where=where)
 
 
 def describe(error: BaseException) -> tuple[str, str]:
