@@ -22,7 +22,10 @@ _encode = msgspec.json.Encoder().encode
 #: Longer than any promise to refund stays open.
 _REFUND_FLAG_TTL = keyspace.QUOTA_TTL
 _DUE = "SELECT id, message_ids, while_status FROM projection_due WHERE due_at <= now() ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED"
-_ROWS = f"SELECT {COLUMNS} FROM messages WHERE id = ANY(%s::uuid[]) AND id BETWEEN %s AND %s AND (%s::text[] IS NULL OR status = ANY(%s::text[]))"  # noqa: S608 - constants
+_ROWS = (
+    f"SELECT {COLUMNS} FROM messages WHERE id = ANY(%s::uuid[]) AND id BETWEEN %s AND %s "  # noqa: S608 - constants
+    "AND (%s::text[] IS NULL OR status = ANY(%s::text[]))"
+)
 _ALIASES = (
     "SELECT alias, message_id, client_id, charged_day, charged_segments FROM aliases "
     "WHERE message_id = ANY(%s::uuid[]) OR alias = ANY(%s::uuid[])"
