@@ -2,8 +2,10 @@
 
 import base64
 import json
+import os
 import secrets
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 
 from sms_stack.errors import BadInstance
 from sms_stack.home import Home, write_private
@@ -30,9 +32,20 @@ class Credentials:
     callback_secret: str = field(default_factory=_token)
 
 
+def _owner(path: Path) -> str:
+    try:
+        return path.owner()
+    except KeyError:
+        return str(path.stat().st_uid)
+
+
 def load(home: Home) -> Credentials:
     """The instance's credentials; what an older version did not know is added."""
     path = home.path / "secrets.json"
+    if path.exists() and path.stat().st_uid != os.geteuid():
+        raise BadInstance(
+            f"{home.path} belongs to the user {_owner(path)}: run ./smsgw as that user, or set SMSGW_HOME to a folder of your own."
+        )
     try:
         kept = json.loads(path.read_text())
     except FileNotFoundError:

@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -67,29 +68,41 @@ class Home:
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
+    @property
     def runtime(self) -> Path:
-        """
-        A short folder for the one socket there is: a socket's path may have 107 bytes, and a checkout's is longer soon.
-
-        Its name is known to everyone, so it must be ours and closed to others.
-        """
-        kept = self.run / "runtime-folder"
+        """A short folder for the one socket there is: a socket's path may have 107 bytes, and a checkout's is longer soon."""
         name = f"smsgw-{os.geteuid()}-{self.key}"
+        kept = self.run / "runtime-folder"
         folder = Path(kept.read_text().strip()) if kept.exists() else None
-        if folder is None or folder.name != name or not folder.parent.is_dir():  # or the checkout was moved, or is another user's now
-            # XDG_RUNTIME_DIR second: it goes away when its user logs out, and the system may stay up.
-            places = (tempfile.gettempdir(), os.environ.get("XDG_RUNTIME_DIR", ""), "/var/tmp", "/run")  # noqa: S108 -- checked below
-            base = next((place for place in places if 0 < len(place) < 60 and os.access(place, os.W_OK | os.X_OK)), None)
-            if base is None:
-                raise BadInstance("There is no short folder for a socket. Set XDG_RUNTIME_DIR to a folder of your own.")
-            folder = Path(base) / name
+        if folder is not None and folder.name == name and folder.parent.is_dir():
+            return folder
+        # None yet; or the checkout was moved, or is another user's now. XDG_RUNTIME_DIR comes second: it goes away when its user logs out.
+        places = (tempfile.gettempdir(), os.environ.get("XDG_RUNTIME_DIR", ""), "/var/tmp", "/run")  # noqa: S108 -- checked when it is made
+        base = next((place for place in places if 0 < len(place) < 60 and os.access(place, os.W_OK | os.X_OK)), None)
+        if base is None:
+            raise BadInstance("There is no short folder for a socket. Set XDG_RUNTIME_DIR to a folder of your own.")
+        return Path(base) / name
+
+    def make_runtime(self) -> None:
+        """Its name is known to everyone, so it must be ours and closed to others."""
+        folder = self.runtime
         folder.mkdir(mode=0o700, exist_ok=True)
-        seen = folder.lstat()
-        if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.geteuid():
-            raise BadInstance(f"{folder} belongs to somebody else; remove it, or set XDG_RUNTIME_DIR to a folder of your own.")
+        if not is_ours(folder):
+            raise BadInstance(f"{folder} belongs to somebody else; remove it, or set TMPDIR to a folder of your own.")
         folder.chmod(0o700)
-        write_private(kept, f"{folder}\n")
-        return folder
+        write_private(self.run / "runtime-folder", f"{folder}\n")
+
+    def remove_runtime(self) -> None:
+        if is_ours(self.runtime):
+            shutil.rmtree(self.runtime)
+
+
+def is_ours(folder: Path) -> bool:
+    try:
+        seen = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.geteuid()
 
 
 def write_private(path: Path, text: str) -> None:

@@ -17,7 +17,7 @@ from supervisor.xmlrpc import Faults  # type: ignore[import-untyped]
 
 from sms_stack.configuration import render
 from sms_stack.errors import NotReady
-from sms_stack.home import Home, write_private
+from sms_stack.home import Home, is_ours, write_private
 from sms_stack.programs import Program
 from sms_stack.progress import say
 
@@ -76,13 +76,15 @@ class Supervisor:
 
     @property
     def socket(self) -> Path:
-        return self.home.runtime() / "supervisor.sock"
+        return self.home.runtime / "supervisor.sock"
 
     @property
     def configuration(self) -> Path:
         return self.home.run / "supervisord.conf"
 
     def _call(self, method: str, *arguments: Any) -> Any:
+        if not is_ours(self.socket.parent):
+            raise ConnectionRefusedError("supervisord's folder is not there, or somebody else's")
         with ServerProxy("http://localhost", transport=_UnixTransport(str(self.socket))) as proxy:
             return getattr(proxy.supervisor, method)(*arguments)
 
@@ -131,6 +133,7 @@ class Supervisor:
 
     def _start(self) -> None:
         """Only under the instance's lock, and when nothing is left of an earlier one: nothing runs twice."""
+        self.home.make_runtime()
         self.socket.unlink(missing_ok=True)
         command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(self.configuration)]
         # supervisord warns of pkg_resources' end at each start; that is setuptools' business, not a user's.
@@ -171,6 +174,7 @@ class Supervisor:
             self._call("shutdown")
             wait_until(lambda: not Path(f"/proc/{pid}").exists(), seconds=90)
         end_leftovers(self.home)
+        self.home.remove_runtime()
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float, pause: float = 0.1) -> bool:

@@ -2,6 +2,8 @@
 
 import json
 import stat
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -128,7 +130,30 @@ def test_two_homes_have_nothing_in_common(tmp_path):
         each.make()
     (one, _), (two, _) = (ports.choose(each, running=(), free=always) for each in homes)
     assert not set(one.values()) & set(two.values())
-    assert homes[0].runtime() != homes[1].runtime()
+    assert homes[0].runtime != homes[1].runtime
     assert credentials.load(homes[0]) != credentials.load(homes[1])
-    for each in homes:
-        each.runtime().rmdir()
+
+
+def test_the_sockets_folder_is_short_closed_and_never_somebody_elses(home, monkeypatch, tmp_path):
+    short = tempfile.mkdtemp(prefix="sg")
+    monkeypatch.setattr(tempfile, "tempdir", short)
+    home.make_runtime()
+    assert home.runtime.parent == Path(short)
+    assert len(str(home.runtime / "supervisor.sock")) < 107
+    assert stat.S_IMODE(home.runtime.stat().st_mode) == 0o700
+    # Kept, even if the next command is run with another TMPDIR.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert home.runtime.parent == Path(short)
+    home.remove_runtime()
+    home.runtime.symlink_to(tmp_path)
+    with pytest.raises(BadInstance, match="somebody else"):
+        home.make_runtime()
+    home.runtime.unlink()
+    Path(short).rmdir()
+
+
+def test_an_instance_of_another_user_is_left_alone(home, monkeypatch):
+    credentials.load(home)
+    monkeypatch.setattr("os.geteuid", lambda: 12345)
+    with pytest.raises(BadInstance, match="belongs to the user"):
+        credentials.load(home)
