@@ -1,6 +1,7 @@
 -- The load: one body over and over, each request with an Idempotency-Key of its own.
 --
--- With BENCH_LIMIT: that many requests, whose tracking ids go to the file BENCH_IDS, a line each; then the thread stops.
+-- With BENCH_LIMIT: until that many have been accepted, whose tracking ids go to the file BENCH_IDS, a line each; then the thread stops.
+-- What is refused is made up for by another one.
 
 local path, body, prefix = os.getenv("BENCH_PATH"), os.getenv("BENCH_BODY"), os.getenv("BENCH_PREFIX")
 local limit = tonumber(os.getenv("BENCH_LIMIT") or "0")
@@ -22,7 +23,7 @@ function init()
 end
 
 function request()
-  if limit > 0 and sent == limit then
+  if limit > 0 and sent - refused == limit then
     return idle -- the others' answers are still on their way
   end
   sent = sent + 1
@@ -33,15 +34,18 @@ end
 if limit > 0 then
   local ids = nil
   function response(status, _, content)
+    if status == 200 then
+      return -- to an idle request
+    end
     ids = ids or io.open(os.getenv("BENCH_IDS"), "w")
     if status == 202 then
       accepted = accepted + 1
       ids:write(string.match(content, '"tracking_id":"([%x%-]+)"'), "\n")
-    elseif status ~= 200 then
+    else
       refused = refused + 1
       refusal = status
     end
-    if accepted + refused == limit then
+    if accepted == limit then
       ids:close()
       wrk.thread:stop()
     end

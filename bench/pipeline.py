@@ -27,7 +27,7 @@ from bench.errors import BenchError, Unprepared
 from bench.figures import bar
 from bench.following import Following
 from bench.processes import cpu_seconds
-from bench.wrk import Load
+from bench.wrk import Load, Measurement
 from sms_stack.calls import call
 from sms_stack.home import Home
 from sms_stack.instance import SIMULATOR, Instance
@@ -52,6 +52,7 @@ class Course:
     """What happened."""
 
     following: Following
+    load: Measurement
     accept_seconds: float
     seconds: float
     cpu: Mapping[str, float]
@@ -141,9 +142,9 @@ def _send(load: Load, following: Following) -> Course:
                 progress, progressed_at = (len(following.ids), following.settled), time.monotonic()
         seconds = progressed_at - began
         cpu = {name: cpu_seconds(pid) - before[name] for name, pid in pids.items()}
-        wrk.finish(program)
+        load_made = wrk.finish(program)
     cpu[LOAD_GENERATOR] = _own_cpu_seconds() - own
-    return Course(following=following, accept_seconds=accept_seconds or seconds, seconds=seconds, cpu=cpu)
+    return Course(following=following, load=load_made, accept_seconds=accept_seconds or seconds, seconds=seconds, cpu=cpu)
 
 
 def _own_cpu_seconds() -> float:
@@ -195,6 +196,7 @@ def _document(course: Course, counts: Counter[str], *, place: dict[str, Any]) ->
         "duplicates": sum(count > 1 for count in counts.values()),
         "in_ledger": sum(count > 0 for count in counts.values()),
         "seconds": round(course.seconds, 2),
+        "refused": course.load.refusals,
         "accepted_per_second": round(accepted / course.accept_seconds, 1),
         "cores_used": round(sum(course.cpu.values()) / course.seconds, 2),
         "machine": place,
@@ -211,6 +213,8 @@ def show(told: dict[str, Any]) -> None:
     for one in [*told["processes"], *told["apart"]]:
         print(f"{one['name']:<16}{one['cpu_seconds']:>8.2f}{one['cpu_microseconds_per_message']:>14.0f}  {bar(one['cpu_seconds'], most)}")
     print(f"\naccount  {told['messages']:,} accepted, {told['settled']:,} sent, {told['lost']} lost, {told['duplicates']} sent twice")
+    if told["refused"]:
+        print(f"refused  {told['refused']:,} requests, made up for by others; why: ./smsgw logs gateway")
     print(f"machine  {machine.sentence(told['machine'])}; {told['cores_used']} cores busy with this")
 
 
