@@ -31,8 +31,8 @@ class Gateway:
         self.directory = Directory(self.cache)
         self.authenticator = Authenticator(self.directory, self.clock, settings.key_pepper.get_secret_value())
         self.broker = Broker(settings.rabbitmq_url.get_secret_value())
-        self.publisher = Publisher(self.broker)
         self.settler = Settler(self.cache)
+        self.publisher = Publisher(self.broker, self.settler)
         self.submissions = Submissions(Admission(self.cache), self.publisher, self.settler, self.calendar, cap=settings.gateway_in_flight)
 
     @asynccontextmanager

@@ -1,26 +1,34 @@
-"""Publishing in groups: many entries, one AMQP message, one confirm."""
+"""Publishing in groups: many entries, one AMQP message, one confirm, and one write that finishes their reservations."""
 
 from collections.abc import Sequence
-
-import structlog
+from typing import Final
 
 from sms_contract import topology
 from sms_contract.envelope import CALLBACK_V1, CANCEL_V1, MAX_ENVELOPE, SUBMISSION_V1, encode_envelope
+from sms_gateway.admission.settle import End, Reservation, Settler
 from sms_gateway.broker import Broker, Confirmation
 from sms_gateway.coalescer import Coalescer, UnansweredError, WithdrawnError
 from sms_gateway.observability.metrics import flush_observer
 
-log = structlog.get_logger()
-
 #: Room for the envelope around its entries.
-MAX_ENTRIES_BYTES = MAX_ENVELOPE - 1024
+MAX_ENTRIES_BYTES: Final = MAX_ENVELOPE - 1024
+
+#: What a group's confirmation means for the reservations in it.
+_ENDS: Final[dict[Confirmation, End]] = {
+    Confirmation.CONFIRMED: "done",
+    Confirmation.NOT_QUEUED: "release",
+    Confirmation.UNCONFIRMED: "leave",
+}
+
+type Item = tuple[bytes, Reservation | None]
 
 
 class Publisher:
     """Publishes entries, each with a fate of its own, and whole envelopes."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, settler: Settler) -> None:
         self._broker = broker
+        self._settler = settler
         kinds = {
             topology.SUBMISSIONS_OTP: SUBMISSION_V1,
             topology.SUBMISSIONS: SUBMISSION_V1,
@@ -33,15 +41,18 @@ class Publisher:
         """How many entries for a queue are under way."""
         return self._queues[queue].load
 
-    async def publish(self, queue: str, entry: bytes, *, deadline: float) -> Confirmation:
-        """Publish one entry, together with others for the same queue."""
+    async def publish(self, queue: str, entry: bytes, reservation: Reservation | None = None, *, deadline: float) -> Confirmation:
+        """Publish one entry, together with others for the same queue, and settle its reservation."""
         try:
             # One byte for the comma after it.
-            return await self._queues[queue].submit(entry, size=len(entry) + 1, deadline=deadline)
+            return await self._queues[queue].submit((entry, reservation), size=len(entry) + 1, deadline=deadline)
         except WithdrawnError:
-            return Confirmation.NOT_QUEUED
+            confirmation = Confirmation.NOT_QUEUED
         except UnansweredError:
-            return Confirmation.UNCONFIRMED
+            confirmation = Confirmation.UNCONFIRMED
+        if reservation is not None:
+            await self._settler.settle([reservation], _ENDS[confirmation])
+        return confirmation
 
     async def publish_envelope(self, queue: str, body: bytes, *, kind: str, deadline: float) -> Confirmation:
         """Publish a whole envelope, as a batch is one."""
@@ -51,9 +62,13 @@ class Publisher:
         for coalescer in self._queues.values():
             await coalescer.drain()
 
-    def _coalescer(self, queue: str, kind: str) -> Coalescer[bytes, Confirmation]:
-        async def flush(entries: list[bytes], deadline: float) -> Sequence[Confirmation]:
-            confirmation = await self._broker.publish(queue, encode_envelope(kind, entries), kind=kind, deadline=deadline)
-            return [confirmation] * len(entries)
+    def _coalescer(self, queue: str, kind: str) -> Coalescer[Item, Confirmation]:
+        async def flush(items: list[Item], deadline: float) -> Sequence[Confirmation]:
+            body = encode_envelope(kind, [entry for entry, _ in items])
+            confirmation = await self._broker.publish(queue, body, kind=kind, deadline=deadline)
+            reservations = [reservation for _, reservation in items if reservation is not None]
+            if reservations:
+                await self._settler.settle(reservations, _ENDS[confirmation])
+            return [confirmation] * len(items)
 
-        return Coalescer(flush, max_bytes=MAX_ENTRIES_BYTES, max_in_flight=2, observe=flush_observer(queue))
+        return Coalescer(flush, max_bytes=MAX_ENTRIES_BYTES, observe=flush_observer(queue))

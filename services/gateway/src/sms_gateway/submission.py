@@ -16,7 +16,7 @@ from sms_contract.ids import created_ms
 from sms_contract.message import Accepted, Message
 from sms_contract.topology import submissions_queue
 from sms_gateway.admission.reserve import Admission, Claim, Purpose, Verdict
-from sms_gateway.admission.settle import End, Settlement, Settler
+from sms_gateway.admission.settle import Reservation, Settler
 from sms_gateway.broker import Confirmation
 from sms_gateway.cache import CacheError
 from sms_gateway.clock import Calendar, Day
@@ -91,7 +91,6 @@ class Submissions:
         """Wait until all that is under way has ended."""
         while self._tasks:
             await asyncio.wait(self._tasks)
-        await self._settler.drain()
 
     def _done(self, task: asyncio.Task[Outcome]) -> None:
         self._tasks.discard(task)
@@ -112,7 +111,7 @@ class Submissions:
             raise Problem("cache.unavailable") from error
         except (CacheError, UnansweredError) as error:
             # The script may have run all the same; nothing was published, so it can be undone, behind the answer.
-            self._settler.settle_later(Settlement(claim, claim.id, day.name, "release"))
+            self._settler.settle_later([Reservation(claim, claim.id, day.name)], "release")
             raise Problem("cache.unavailable") from error
 
         if verdict.kind == "r":
@@ -129,13 +128,11 @@ class Submissions:
             message = _decode_message(verdict.answer)
             entry = encode_entry(_again(submission, message, charged_day))
 
-        confirmation = await self._publisher.publish(submissions_queue(draft.traffic_type), entry, deadline=deadline)
+        reservation = Reservation(claim, tracking_id, charged_day)
+        confirmation = await self._publisher.publish(submissions_queue(draft.traffic_type), entry, reservation, deadline=deadline)
         if confirmation is Confirmation.CONFIRMED:
-            await self._settler.settle(Settlement(claim, tracking_id, charged_day, "done"))
             return Outcome(kind="accepted", body=_accepted(message), tracking_id=tracking_id, used=verdict.used, day=day)
-        end: End = "release" if confirmation is Confirmation.NOT_QUEUED else "leave"
-        await self._settler.settle(Settlement(claim, tracking_id, charged_day, end))
-        if end == "release":
+        if confirmation is Confirmation.NOT_QUEUED:
             raise Problem("broker.unavailable")
         raise Problem("broker.unconfirmed", tracking_id=tracking_id, retryable=claim.idempotency is not None)
 
