@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import ground, machine, stage, wrk
+from bench.errors import Unprepared
 from bench.figures import Account, Figures, bar, figures, ratio
 from bench.processes import cpu_seconds, running
 from bench.wrk import Load, Measurement
@@ -27,9 +28,7 @@ from sms_stack.calls import call
 from sms_stack.progress import say, step
 from sms_stack.supervision import wait_until
 
-BODY = json.dumps(
-    {"to": "+447911123456", "text": "Your code is 493817. It is valid for ten minutes.", "from": "ACME", "reference": "order-17"}
-).encode()
+BODY = {"to": "+447911123456", "text": "Your code is 493817. It is valid for ten minutes.", "from": "ACME", "reference": "order-17"}
 TARGETS = {
     "baseline": "bare FastAPI + pydantic echo",
     "gateway": "POST /v1/messages, all on",
@@ -51,15 +50,31 @@ class Runs:
     measured: dict[str, list[Measurement]] = field(default_factory=lambda: {name: [] for name in TARGETS})
     cpu: dict[str, dict[str, float]] = field(default_factory=lambda: {name: {} for name in TARGETS})
     answered: int = 0  #: by the gateway
-    count: int = 0
+
+    def try_out(self, target: str) -> None:
+        """One request, so that a refusal can say why. Raises `Unprepared`."""
+        headers = {"API-Key": self.key, "Idempotency-Key": secrets.token_hex(8)}
+        answer = call(self.url(target), method="POST", body=BODY, headers=headers)
+        if answer.status != 202:
+            raise Unprepared(f"{TARGETS[target]} answers {answer.status}: {answer.text[:500]}")
+        self.answered += target == "gateway"
+
+    def url(self, target: str) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.ports[target]}/v1/messages"
 
     def measure(self, target: str, seconds: int, *, warm_up: bool = False) -> None:
         """Load one target."""
         before = {name: cpu_seconds(pid) for name, pid in self.pids.items()}
-        url = f"http://127.0.0.1:{self.ports[target]}/v1/messages"
-        self.count += 1
-        prefix = f"{secrets.token_hex(6)}-{self.count}"
-        found = wrk.measure(Load(url=url, key=self.key, prefix=prefix, body=BODY, connections=self.connections, seconds=seconds))
+        load = Load(
+            url=self.url(target),
+            key=self.key,
+            prefix=secrets.token_hex(8),
+            body=json.dumps(BODY).encode(),
+            connections=self.connections,
+            seconds=seconds,
+        )
+        found = wrk.measure(load)
         if target == "gateway":
             self.answered += found.requests
         if warm_up:
@@ -105,6 +120,7 @@ def run(*, seconds: int, rounds: int, connections: int) -> dict[str, Any]:
             pids = stack.enter_context(_targets(folder, own, ports))
         runs = Runs(key=own.key, connections=connections, ports=ports, pids={**pids, **stage.services()})
         for target, text in TARGETS.items():
+            runs.try_out(target)
             with step(f"Warming up: {text}"):
                 runs.measure(target, _WARM_UP_SECONDS, warm_up=True)
         for number in range(rounds):
@@ -221,8 +237,8 @@ def show(told: dict[str, Any]) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./smsgw bench accept", description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
-    parser.add_argument("--seconds", type=int, default=5, metavar="N", help="of each turn; default: 5")
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default: 5")
+    parser.add_argument("--seconds", type=int, default=3, metavar="N", help="of each turn; default: 3")
+    parser.add_argument("--rounds", type=int, default=8, metavar="N", help="default: 8")
     parser.add_argument("--connections", type=int, default=64, metavar="N", help="default: 64")
     return parser.parse_args()
 
