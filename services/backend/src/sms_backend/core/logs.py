@@ -2,46 +2,79 @@
 
 import logging
 import sys
+import traceback
+from io import FileIO
+from typing import Any, BinaryIO, cast
 
+import msgspec
 import structlog
+from structlog.typing import EventDict, Processor
 
-_SHARED: list[structlog.typing.Processor] = [
+#: The file itself, unbuffered: a line is one write, and whole.
+_stderr = FileIO(2, "w", closefd=False)
+_encoder = msgspec.json.Encoder(enc_hook=str)
+
+#: Their INFO lines carry arguments and connection strings that nobody needs.
+_NOISY = (
+    "aiormq",
+    "aio_pika",
+    "amqp",
+    "kombu",
+    "psycopg.pool",
+    "aiohttp",
+    "celery.worker.strategy",
+    "celery.app.trace",
+    "celery.beat",
+)
+
+
+def without_words(_: Any, __: str, event: EventDict) -> EventDict:
+    """An exception as its kind and its places: its message may quote a row, a URL or a number."""
+    info = event.pop("exc_info", None)
+    if info is True:
+        info = sys.exc_info()
+    error = info[1] if isinstance(info, tuple) else info
+    if isinstance(error, BaseException):
+        frames = traceback.extract_tb(error.__traceback__)
+        event["exception"] = f"{type(error).__module__}.{type(error).__qualname__}"
+        event["where"] = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames[-8:]]
+    return event
+
+
+_SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
-    structlog.processors.format_exc_info,
+    without_words,
 ]
+
+
+def _as_bytes(_: Any, __: str, event: EventDict) -> bytes:
+    return _encoder.encode(event)
+
+
+def _as_text(logger: Any, name: str, event: EventDict) -> str:
+    return _as_bytes(logger, name, event).decode()
 
 
 def configure(level: str) -> None:
     """Send everything, the standard library's logging included, to stderr as JSON."""
+    # Our own events go straight to the file: through the standard library each costs a worker ten times as much.
     structlog.configure(
-        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*_SHARED, _as_bytes],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        logger_factory=structlog.BytesLoggerFactory(file=cast("BinaryIO", _stderr)),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *_SHARED],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.JSONRenderer()],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _as_text],
         )
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # Their INFO lines carry arguments and connection strings that nobody needs.
-    noisy_ones = (
-        "aiormq",
-        "aio_pika",
-        "amqp",
-        "kombu",
-        "psycopg.pool",
-        "aiohttp",
-        "celery.worker.strategy",
-        "celery.app.trace",
-        "celery.beat",
-    )
-    for noisy in noisy_ones:
+    for noisy in _NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)

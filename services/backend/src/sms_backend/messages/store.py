@@ -81,7 +81,7 @@ _PROJECT_LATER = "INSERT INTO projection_due (due_at, message_ids, while_status)
 
 _DAY = timedelta(seconds=IDEMPOTENCY_TTL)
 #: A message that has not moved on after this long is shown as stored; most have been sent by then.
-_SHOW_STORED_AFTER = timedelta(seconds=0.5)
+_SHOW_STORED_AFTER = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, kw_only=True)

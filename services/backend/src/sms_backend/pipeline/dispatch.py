@@ -45,7 +45,7 @@ def dispatch(lane: str, *, until: float) -> int:
     """
     Claim and send due messages until a lane has none, or `until` (monotonic) has passed; returns how many were claimed.
 
-    Before each claim the lanes that overtake this one are emptied: `promotional` waits for both.
+    Before each claim of `promotional` the lanes that it waits for are emptied. `otp` has workers of its own: `transactional` need not look.
     """
     total = 0
     while True:
@@ -56,9 +56,8 @@ def dispatch(lane: str, *, until: float) -> int:
 
 
 def _overtaking(lane: str) -> tuple[str, ...]:
-    """The lanes up to and with this one, the most urgent first."""
-    lanes = tuple(TrafficType)
-    return lanes[: lanes.index(TrafficType(lane)) + 1]
+    """The lanes to claim from, the most urgent first."""
+    return tuple(TrafficType) if lane == TrafficType.PROMOTIONAL else (lane,)
 
 
 def dispatch_once(lane: str) -> int:
