@@ -157,8 +157,9 @@ class Instance:
         beat = str(self.home.data / "beat" / "schedule")
         web = ("-m", "gunicorn", "-c", "python:sms_backend.config.gunicorn", "sms_backend.config.wsgi:application")
 
-        def server_b(name: str, *command: str, stop_seconds: int = 15) -> Program:
-            return Program(name=name, command=command, environment=self.settings, directory=ROOT, stop_seconds=stop_seconds)
+        def server_b(name: str, *command: str, stop_seconds: int = 15, **more: str) -> Program:
+            environment = {**self.settings, **more}
+            return Program(name=name, command=command, environment=environment, directory=ROOT, stop_seconds=stop_seconds)
 
         def worker(name: str, queues: str, slots: int) -> Program:
             # A post may take 20 s (the transport's total), and what it answered must still be written.
@@ -172,7 +173,7 @@ class Instance:
                 directory=ROOT,
                 stop_seconds=15,
             ),
-            server_b("intake", python, "-m", "sms_backend", "intake"),
+            server_b("intake", python, "-m", "sms_backend", "intake", SMSGW_INTAKE_INSTANCE=f"intake-{self.home.key}"),
             worker("worker-otp", "dispatch.otp", 2),
             worker("worker", "dispatch.transactional,dispatch.promotional", 4),
             worker("worker-upkeep", "receipts,webhooks,upkeep", 4),

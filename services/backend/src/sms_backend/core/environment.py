@@ -33,6 +33,10 @@ class Environment(BaseSettings):
         ge=25,
         description="Seconds after which a claimed message whose worker fell silent is looked into; 20 of them are a post's.",
     )
+    smsgw_intake_instance: str = Field(
+        default="",
+        description="A name that one intake on this machine has at a time: a restarted one takes over from a killed one at once.",
+    )
     smsgw_unknown_wait: int = Field(default=60, ge=0, description="Seconds to wait for the outcome of a send that nobody answered.")
     smsgw_unknown_wait_otp: int = Field(default=15, ge=0, description="The same, for `otp`.")
 

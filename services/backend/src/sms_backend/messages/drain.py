@@ -19,6 +19,11 @@ def beat(instance: UUID, *, holds_since: datetime | None, empty: bool) -> None:
     IntakeInstance.objects.update_or_create(id=instance, defaults={"heartbeat_at": now, "holds_since": holds_since, **seen})
 
 
+def join(instance: UUID) -> None:
+    """An intake starts: what an earlier one of its name held is queued again, and looks at the queues from before that are worthless."""
+    leave(instance)
+
+
 def leave(instance: UUID) -> None:
     """An intake stops: its channels are closed, what it held is queued again."""
     IntakeInstance.objects.filter(id=instance).delete()

@@ -6,13 +6,14 @@ broker queues it again. aio-pika's `message.process()` is never used: it rejects
 """
 
 import asyncio
+import socket
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
-from uuid import UUID, uuid4
+from uuid import NAMESPACE_DNS, UUID, uuid4, uuid5
 
 import aio_pika
 import psycopg
@@ -20,7 +21,6 @@ import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 from aio_pika.exceptions import AMQPError
 from django.db import Error as DatabaseError
-from django.db import connection as database
 
 from sms_backend.core.environment import environment
 from sms_backend.messages import drain
@@ -168,13 +168,14 @@ _hinting = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hints")
 
 async def consume(stopping: asyncio.Event) -> None:
     """Run intake until `stopping`; reconnects for as long as it takes."""
-    instance = uuid4()
+    instance = _instance()
     tries = 0
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="store") as executor:
         loop = asyncio.get_running_loop()
         while not stopping.is_set():
             try:
-                await loop.run_in_executor(executor, _database_answers)
+                # The connection of whoever had this name before is closed by now: the kernel closes what a process leaves.
+                await loop.run_in_executor(executor, drain.join, instance)
                 connection = await aio_pika.connect(str(environment.rabbitmq_url), heartbeat=10, timeout=10)
                 async with connection:
                     await declare(connection)
@@ -186,6 +187,11 @@ async def consume(stopping: asyncio.Event) -> None:
                 await _pause(stopping, _PAUSES[min(tries, len(_PAUSES) - 1)])
                 tries += 1
         await loop.run_in_executor(executor, _farewell(instance))
+
+
+def _instance() -> UUID:
+    name = environment.smsgw_intake_instance
+    return uuid5(NAMESPACE_DNS, f"{name}.{socket.gethostname()}") if name else uuid4()
 
 
 async def declare(connection: AbstractConnection) -> None:
@@ -208,11 +214,6 @@ async def _pause(stopping: asyncio.Event, seconds: float) -> None:
 def _delivery(held: Held) -> Delivery:
     message = held.message
     return Delivery(queue=held.queue, body=message.body, message_id=message.message_id or "", headers=dict(message.headers))
-
-
-def _database_answers() -> None:
-    with database.cursor() as cursor:
-        cursor.execute("SELECT 1")
 
 
 def _farewell(instance: UUID) -> Callable[[], None]:
