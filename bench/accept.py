@@ -130,10 +130,10 @@ def run(*, seconds: int, rounds: int, connections: int) -> dict[str, Any]:
                     runs.measure(target, seconds)
         with step("Counting what is in the queue"):
             account = _account(runs, own, connections)
-            sizes = _flush_sizes(runs.ports["gateway"])
+            flushes = _flushes(runs.ports["gateway"])
     found = {target: figures(runs.measured[target]) for target in TARGETS}
     document = _document(runs, found, account)
-    return {**document, "machine": place, "items_per_flush": sizes, "seconds_per_round": seconds, "conditions": idle}
+    return {**document, "machine": place, "flushes": flushes, "seconds_per_round": seconds, "conditions": idle}
 
 
 @contextmanager
@@ -188,10 +188,15 @@ def _accepted(port: int) -> int:
     return int(sum(_samples(port, "smsgw_messages_accepted_total").values()))
 
 
-def _flush_sizes(port: int) -> dict[str, float]:
-    """How many requests shared a flush, by stage: what group commit is worth here."""
-    items, flushes = _samples(port, "smsgw_flush_items_sum"), _samples(port, "smsgw_flush_items_count")
-    return {labels.split('"')[1]: round(items[labels] / count, 1) for labels, count in flushes.items() if count}
+def _flushes(port: int) -> dict[str, dict[str, float]]:
+    """How many requests shared a flush, and how long it took, by stage: what group commit is worth here, and what it waits for."""
+    counts = _samples(port, "smsgw_flush_items_count")
+    items, seconds = _samples(port, "smsgw_flush_items_sum"), _samples(port, "smsgw_flush_seconds_sum")
+    return {
+        labels.split('"')[1]: {"items": round(items[labels] / count, 1), "ms": round(seconds[labels] / count * 1000, 2)}
+        for labels, count in counts.items()
+        if count
+    }
 
 
 def _samples(port: int, name: str) -> dict[str, float]:
