@@ -12,7 +12,6 @@ import os
 import re
 import secrets
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -111,10 +110,9 @@ def run(*, seconds: int, rounds: int, connections: int) -> dict[str, Any]:
     place = machine.describe()
     given = stage.given()
     with ExitStack() as stack:
-        stack.enter_context(stage.alone())
+        folder = stack.enter_context(stage.alone())
         idle = stack.enter_context(stage.server_b_stopped())
         own = stack.enter_context(ground.prepared(given["RABBITMQ_URL"], given["REDIS_URL"]))
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="smsgw-bench-")))
         ports = dict(zip(TARGETS, stage.free_ports(len(TARGETS)), strict=True))
         with step("Starting the gateway and the baselines"):
             pids = stack.enter_context(_targets(folder, own, ports))

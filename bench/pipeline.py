@@ -11,13 +11,11 @@ import json
 import os
 import secrets
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from redis import Redis
@@ -79,8 +77,7 @@ def run(*, messages: int, connections: int) -> dict[str, Any]:
     given = stage.given()
     instance = Instance.load(Home.from_environment())
     with ExitStack() as stack:
-        stack.enter_context(stage.alone())
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="smsgw-bench-")))
+        folder = stack.enter_context(stage.alone())
         redis = stack.enter_context(Redis.from_url(given["REDIS_URL"]))
         with step("Setting up a client, its key and an instant provider"):
             key = stack.enter_context(operator.customer(given, instance.simulator_url))

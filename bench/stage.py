@@ -3,11 +3,13 @@
 import fcntl
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import NoReturn
 
 from bench.errors import BenchError, Unprepared
@@ -24,12 +26,13 @@ _SERVICES = ("postgresql", "rabbitmq", "redis")
 
 @contextmanager
 def entry(*, as_json: bool) -> Iterator[None]:
-    """Whatever goes wrong is one sentence; TERM cleans up as Ctrl-C does."""
+    """Whatever goes wrong is one sentence; TERM cleans up as Ctrl-C does, and both do also where the caller ignores them."""
 
     def leave(*_: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, leave)
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, leave)
     try:
         yield
     except (BenchError, StackError) as error:
@@ -51,8 +54,8 @@ def given() -> dict[str, str]:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """One benchmark at a time in an instance."""
+def alone() -> Iterator[Path]:
+    """One benchmark at a time in an instance; hands out an empty folder for its files, which does not outlive it."""
     home = Home.from_environment()
     home.make()
     with (home.run / "bench-lock").open("w") as file:
@@ -60,7 +63,13 @@ def alone() -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Unprepared("Another benchmark runs in this instance.") from None
-        yield
+        folder = home.run / "bench"
+        shutil.rmtree(folder, ignore_errors=True)  # of one that was killed
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def processes() -> dict[str, int]:
