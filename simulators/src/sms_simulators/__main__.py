@@ -8,8 +8,8 @@ from pathlib import Path
 
 import uvloop
 
+from sms_simulators.addresses import is_loopback
 from sms_simulators.server import Simulator
-from sms_simulators.twilio.api import is_loopback
 
 
 def _arguments() -> argparse.Namespace:

@@ -21,6 +21,8 @@ import msgspec
 
 #: Seconds: always the same, or evenly between two bounds.
 Latency = float | tuple[float, float]
+#: A vendor's error code: a number or a word.
+Code = int | str
 
 
 class Action(StrEnum):
@@ -33,8 +35,8 @@ class Action(StrEnum):
     ACCEPT_THEN_SILENCE = "accept_then_silence"
     ACCEPT_THEN_500 = "accept_then_500"
     ACCEPT_THEN_RESET = "accept_then_reset"
-    MALFORMED_2XX = "malformed_2xx"  #: accepted; the answer is a 201 that breaks off in the middle
-    NO_ID_2XX = "no_id_2xx"  #: accepted; the answer is a 201 without an id
+    MALFORMED_2XX = "malformed_2xx"  #: accepted; the answer is a 2xx that breaks off in the middle
+    NO_ID_2XX = "no_id_2xx"  #: accepted; the answer is a 2xx without an id
 
     @property
     def accepts(self) -> bool:
@@ -51,7 +53,7 @@ class Order(StrEnum):
 
 
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One report: `delay` in seconds after the one before, or after the accept."""
+    """One report: `delay` in seconds after the one before, or after the accept. `status` is the vendor's word, or Twilio's for it."""
 
     status: str
     delay: float = 0.0
@@ -79,7 +81,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     first: int | None = None
     per_recipient: bool = False
     http_status: int = 400
-    code: int | None = None  #: the vendor's; by default the usual one for the HTTP status
+    code: Code | None = None  #: the vendor's; by default the usual one for the HTTP status
     message: str | None = None
     retry_after: int | None = None  #: seconds
     latency: Latency | None = None  #: in place of the account's

@@ -1,72 +1,88 @@
-"""The control API: accounts with their behaviour, and the ledger. It is the tests' own, and no vendor's."""
+"""The control API: accounts with their behaviour, messages from people, and the ledger. It is the tests' own, and no vendor's."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import msgspec
 from aiohttp import web
 
-from sms_simulators.accounts import Account, Accounts, AccountSettings
-from sms_simulators.ledger import Ledger
-from sms_simulators.reports import Reporter
+from sms_simulators.accounts import Account, AccountSettings
+from sms_simulators.answers import json_answer
+from sms_simulators.messages import Incoming
+from sms_simulators.vendor import House, Vendor
 
 PREFIX: Final = "/control/"
 _ACCOUNTS: Final = "accounts/"
-_encode = msgspec.json.Encoder().encode
+_INBOUND: Final = "/inbound"
 
 
 class ControlApi:
     """What stands below `/control/`."""
 
-    def __init__(self, *, accounts: Accounts, ledger: Ledger, reporter: Reporter) -> None:
-        self._accounts = accounts
-        self._ledger = ledger
-        self._reporter = reporter
+    def __init__(self, house: House, vendors: Mapping[str, Vendor[Any]]) -> None:
+        self._house = house
+        self._vendors = vendors
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Any request below `/control/`."""
         path = request.path.removeprefix(PREFIX)
-        account = request.query.get("account")
+        account, ledger = request.query.get("account"), self._house.ledger
         if path.startswith(_ACCOUNTS):
             return await self._account(request, path.removeprefix(_ACCOUNTS))
         match request.method, path:
             case "GET", "ledger":
-                entries = [e for e in self._ledger.entries if account in {None, e.account}]
-                refusals = [e for e in self._ledger.refusals if account in {None, e.account}]
-                return _answer(200, {"entries": entries, "refusals": refusals})
+                entries = [e for e in ledger.entries if account in {None, e.account}]
+                refusals = [e for e in ledger.refusals if account in {None, e.account}]
+                return json_answer(200, {"entries": entries, "refusals": refusals})
             case "GET", "ledger/summary":
-                return _answer(200, self._ledger.summary(account))
+                return json_answer(200, ledger.summary(account))
             case "DELETE", "ledger":
-                self._ledger.clear()
+                ledger.clear()
                 return web.Response(status=204)
             case "GET", "reports":
-                return _answer(200, self._reporter.counts)
-        return _answer(404, {"error": "no such path, or not with this method"})
+                return json_answer(200, self._house.reporter.counts)
+        return json_answer(404, {"error": "no such path, or not with this method"})
 
     async def _account(self, request: web.BaseRequest, sid: str) -> web.StreamResponse:
         if request.method == "PUT":
             return self._put_account(sid, await request.read())
-        found = self._accounts.get(sid)
-        return _answer(404, {"error": "no such account"}) if found is None else _answer(200, _shown(found))
+        found = self._house.accounts.get(sid.removesuffix(_INBOUND))
+        if found is None:
+            return json_answer(404, {"error": "no such account"})
+        if request.method == "POST" and sid.endswith(_INBOUND):
+            return await self._inbound(found, await request.read())
+        return json_answer(200, self._shown(found))
 
     def _put_account(self, sid: str, body: bytes) -> web.Response:
         try:
             settings = msgspec.json.decode(body, type=AccountSettings)
         except msgspec.DecodeError as error:
-            return _answer(400, {"error": str(error)})
+            return json_answer(400, {"error": str(error)})
         if not sid or "/" in sid:
-            return _answer(400, {"error": "an account needs a sid"})
-        return _answer(200, _shown(self._accounts.put(sid, settings)))
+            return json_answer(400, {"error": "an account needs a sid"})
+        if settings.vendor not in self._vendors:
+            return json_answer(400, {"error": f"no vendor of that name; there are {', '.join(sorted(self._vendors))}"})
+        return json_answer(200, self._shown(self._house.accounts.put(sid, settings)))
 
+    async def _inbound(self, account: Account, body: bytes) -> web.Response:
+        try:
+            message = msgspec.json.decode(body, type=Incoming)
+        except msgspec.DecodeError as error:
+            return json_answer(400, {"error": str(error)})
+        vendor = self._vendors[account.settings.vendor]
+        if not vendor.may_call(message.url):
+            return json_answer(400, {"error": "that address is not on this machine"})
+        key = vendor.key_for(account, forged=message.forged, unsigned=message.unsigned)
+        status = await self._house.reporter.deliver(vendor.incoming(account, message, key))
+        return json_answer(200, {"status": status})
 
-def _shown(account: Account) -> dict[str, object]:
-    settings = account.settings
-    return {
-        "account_sid": account.sid,
-        "auth_token": settings.auth_token,
-        "api_keys": settings.api_keys,
-        "behaviour": settings.behaviour,
-    }
-
-
-def _answer(status: int, content: object) -> web.Response:
-    return web.Response(status=status, body=_encode(content), content_type="application/json")
+    def _shown(self, account: Account) -> dict[str, object]:
+        settings = account.settings
+        return {
+            "account_sid": account.sid,
+            "vendor": settings.vendor,
+            "auth_token": settings.auth_token,
+            "api_keys": settings.api_keys,
+            "behaviour": settings.behaviour,
+            **self._vendors[settings.vendor].shown(account),
+        }

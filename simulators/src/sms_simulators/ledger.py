@@ -21,12 +21,13 @@ class Entry(msgspec.Struct, omit_defaults=True, rename={"sender": "from"}):
     accepted: bool
     accepted_at: float  #: seconds since 1970, also of a refusal
     sid: str | None = None
+    reference: str | None = None  #: the sender's own, where the vendor carries one
     messaging_service: str | None = None
     callback_url: str | None = None
     validity: int | None = None
-    tracking_id: str | None = None  #: `m` of the callback URL: which message of the sender's this was
+    tracking_id: str | None = None  #: `m` of the callback URL, else the reference: which message of the sender's this was
     attempt: str | None = None  #: `a` of the callback URL
-    code: int | None = None  #: with which it was refused
+    code: int | str | None = None  #: with which it was refused
 
     @property
     def key(self) -> str:

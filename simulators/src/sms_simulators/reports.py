@@ -28,12 +28,21 @@ class Reported(Protocol):
         ...
 
 
+class Post(msgspec.Struct, kw_only=True, frozen=True):
+    """A request that a vendor makes to a customer."""
+
+    url: str
+    headers: dict[str, str] = {}
+    body: bytes | None = None
+    method: str = "POST"
+
+
 class Job(msgspec.Struct, kw_only=True, eq=False):
     """The reports on one message, and how far they have come."""
 
     message: Reported
     steps: Sequence[Step]
-    compose: Callable[[Step], tuple[dict[str, str], dict[str, str]]]  #: a report's form and its headers
+    compose: Callable[[Step], Post]  #: writes a report
     position: int = 0
     tries: int = 0
 
@@ -62,7 +71,6 @@ class Reporter:
             connector=aiohttp.TCPConnector(limit=self._concurrency),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=_TIMEOUT,
-            headers={"User-Agent": "TwilioProxy/1.1"},
         )
         self._workers = [asyncio.create_task(self._work()) for _ in range(self._concurrency)]
         return self
@@ -121,8 +129,7 @@ class Reporter:
         """One try at one report; False: another is due."""
         step, message = job.steps[job.position], job.message
         message.become(step)
-        fields, headers = job.compose(step)
-        status = await self._deliver(message.callback_url or "", fields, headers)
+        status = await self.deliver(job.compose(step))
         if 200 <= status < 300:
             self.counts.posted += 1
         elif (status >= 500 or status == 429) and job.tries < len(self._pauses):
@@ -132,11 +139,14 @@ class Reporter:
         self.counts.pending -= 1
         return True
 
-    async def _deliver(self, url: str, fields: dict[str, str], headers: dict[str, str]) -> int:
+    async def deliver(self, post: Post) -> int:
+        """Post once; the HTTP status, 503 where nobody answers."""
         if self._session is None:
             raise RuntimeError("the reporter is not open")
         try:
-            async with self._session.post(url, data=fields, headers=headers, allow_redirects=False) as response:
+            async with self._session.request(
+                post.method, post.url, data=post.body, headers=post.headers, allow_redirects=False
+            ) as response:
                 return response.status
         except (aiohttp.ClientError, TimeoutError):
             return 503

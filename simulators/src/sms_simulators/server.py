@@ -3,7 +3,7 @@
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from aiohttp import web
 
@@ -11,7 +11,8 @@ from sms_simulators import control
 from sms_simulators.accounts import Accounts, accounts_file
 from sms_simulators.ledger import Ledger
 from sms_simulators.reports import Reporter
-from sms_simulators.twilio import api as twilio
+from sms_simulators.vendor import House, Vendor
+from sms_simulators.vendors import VENDORS
 
 
 class Simulator:
@@ -40,8 +41,10 @@ class Simulator:
         ledger = self._stack.enter_context(Ledger(self._path, fsync=self._fsync))
         reporter = await self._stack.enter_async_context(Reporter())
         accounts = Accounts(accounts_file(self._path), open_=self._open)
-        self._twilio = twilio.TwilioApi(accounts=accounts, ledger=ledger, reporter=reporter, allow_remote=self._allow_remote)
-        self._control = control.ControlApi(accounts=accounts, ledger=ledger, reporter=reporter)
+        house = House(accounts=accounts, ledger=ledger, reporter=reporter, allow_remote=self._allow_remote)
+        vendors = {vendor.name: vendor(house) for vendor in VENDORS}
+        self._routes: list[tuple[str, Vendor[Any]]] = [(prefix, v) for v in vendors.values() for prefix in v.prefixes]
+        self._control = control.ControlApi(house, vendors)
         runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=1.0)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
@@ -56,8 +59,9 @@ class Simulator:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         # By hand, not by an application's router: it costs less, and this process shares its machine with what is being measured.
-        if request.path.startswith(twilio.PREFIX):
-            return await self._twilio.handle(request)
+        for prefix, vendor in self._routes:
+            if request.path.startswith(prefix):
+                return await vendor.handle(request)
         if request.path.startswith(control.PREFIX):
             return await self._control.handle(request)
         if request.path == "/healthz":

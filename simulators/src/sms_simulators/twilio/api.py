@@ -1,124 +1,154 @@
 """Twilio's wire format: what a request has to look like, and what the answers look like."""
 
-import asyncio
+import os
 import re
 import time
 from collections.abc import Callable
-from ipaddress import ip_address
-from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from typing import ClassVar, Final
+from urllib.parse import parse_qsl, urlencode
 
 from aiohttp import web
 
-from sms_simulators.accounts import Account, Accounts
-from sms_simulators.behaviour import Action, Rule, Step
-from sms_simulators.ledger import Entry, Ledger, hints
-from sms_simulators.reports import Job, Reporter
-from sms_simulators.twilio.answers import CODES, answer, broken_off, failure, reset, say_nothing
-from sms_simulators.twilio.messages import CANCELABLE, Message, new_message
+from sms_contract.segments import measure
+from sms_simulators.accounts import Account
+from sms_simulators.answers import json_answer
+from sms_simulators.behaviour import Code, Step
+from sms_simulators.messages import Incoming, Order
+from sms_simulators.reports import Post
+from sms_simulators.twilio.messages import CANCELABLE, Message
 from sms_simulators.twilio.signature import sign
+from sms_simulators.vendor import Vendor
 
 PREFIX: Final = "/2010-04-01/Accounts/"
 _CREATE = "/Messages.json"
 _MAX_VALIDITY = 36000
 _MAX_CHARACTERS = 1600
 _TO = re.compile(r"\+[1-9][0-9]{6,14}")
+_WORDS: dict[int, str] = {
+    20003: "Authenticate",
+    20004: "Method not allowed",
+    20403: "Forbidden",
+    20404: "The requested resource was not found",
+    20429: "Too Many Requests",
+    20500: "Internal Server Error",
+    20503: "Service Unavailable",
+    21211: "Invalid 'To' Phone Number",
+    21602: "Message body is required",
+    21603: "A 'From' phone number is required",
+    21604: "A 'To' phone number is required",
+    21609: "The 'StatusCallback' URL is not a valid URL",
+    21610: "Attempt to send to unsubscribed recipient",
+    21617: "The concatenated message body exceeds the 1600 character limit",
+    21624: "ValidityPeriod is out of range",
+    30409: "The message can no longer be canceled",
+}
 
 
-class TwilioApi:
+class Twilio(Vendor[Message]):
     """Messages: create, fetch, list, cancel, redact, delete."""
 
-    def __init__(self, *, accounts: Accounts, ledger: Ledger, reporter: Reporter, allow_remote: bool = False) -> None:
-        self._accounts = accounts
-        self._ledger = ledger
-        self._reporter = reporter
-        self._allow_remote = allow_remote
-        self.messages: dict[str, Message] = {}
+    name = "twilio"
+    prefixes = (PREFIX,)
+    success = 201
+    codes: ClassVar[dict[int, Code]] = {400: 21211, 401: 20003, 403: 20403, 404: 20404, 405: 20004, 429: 20429, 500: 20500, 503: 20503}
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Any request below `/2010-04-01/Accounts/`."""
         sid, slash, rest = request.path.removeprefix(PREFIX).partition("/")
-        account = self._accounts.authenticate(sid, request.headers.get("Authorization", ""))
+        account = self.house.accounts.authenticate(sid, request.headers.get("Authorization", ""))
         if account is None:
-            return failure(401)
+            return self.failure(401)
         if rest == "Messages.json":
             return await self._messages(request, account)
         message = self.messages.get(rest.removeprefix("Messages/").removesuffix(".json"))
         if not slash or message is None or message.account != sid:
-            return failure(404)
+            return self.failure(404)
         return await self._message(request, message)
+
+    def new(self, account: Account, order: Order) -> Message:
+        now = time.time()
+        return Message(
+            sid="SM" + os.urandom(16).hex(),
+            account=account.sid,
+            to=order.to,
+            sender=order.sender,
+            body=order.body,
+            messaging_service=order.messaging_service,
+            callback_url=order.callback_url,
+            status="queued" if order.messaging_service is None else "accepted",
+            segments=measure(order.body).count,
+            created=now,
+            updated=now,
+        )
+
+    def content(self, message: Message) -> dict[str, object]:
+        return message.resource()
+
+    def without_id(self, content: dict[str, object]) -> dict[str, object]:
+        return {**content, "sid": None}
+
+    def failure(self, status: int, code: Code | None = None, message: str | None = None, retry_after: int | None = None) -> web.Response:
+        code = code or self.codes.get(status, 20000 + status)
+        words = message or _WORDS.get(int(code), f"Error {code}")
+        more = f"https://www.twilio.com/docs/errors/{code}"
+        response = json_answer(status, {"code": code, "message": words, "more_info": more, "status": status})
+        if retry_after is not None:
+            response.headers["Retry-After"] = str(retry_after)
+        if status == 401:
+            response.headers["WWW-Authenticate"] = 'Basic realm="Twilio API"'
+        return response
+
+    def signing_key(self, account: Account) -> str | None:
+        return account.settings.auth_token
+
+    def report(self, account: Account, message: Message, step: Step, key: str | None) -> Post:  # noqa: ARG002
+        return _form_post(message.callback_url or "", message.callback_fields(step), key)
+
+    def incoming(self, account: Account, message: Incoming, key: str | None) -> Post:
+        sid = "SM" + os.urandom(16).hex()
+        fields = {
+            "MessageSid": sid,
+            "SmsSid": sid,
+            "SmsStatus": "received",
+            "AccountSid": account.sid,
+            "From": message.sender,
+            "To": message.to,
+            "Body": message.text,
+            "NumMedia": "0",
+            "NumSegments": str(measure(message.text).count),
+            "ApiVersion": "2010-04-01",
+        }
+        return _form_post(message.url, fields, key)
 
     async def _messages(self, request: web.BaseRequest, account: Account) -> web.StreamResponse:
         match request.method:
             case "POST":
-                return await self._create(request, account)
+                form = await _form(request)
+                return await self.take(request, account, _order(form), self._objection(form))
             case "GET":
                 return self._list(request, account)
-        return failure(405)
+        return self.failure(405)
 
     async def _message(self, request: web.BaseRequest, message: Message) -> web.StreamResponse:
         match request.method:
             case "GET":
-                return answer(200, message.resource())
+                return json_answer(200, message.resource())
             case "POST":
                 return await self._update(request, message)
             case "DELETE":
                 del self.messages[message.sid]
                 return web.Response(status=204)
-        return failure(405)
-
-    async def _create(self, request: web.BaseRequest, account: Account) -> web.StreamResponse:
-        form = await _form(request)
-        rule = account.decider.decide(form.get("To", ""))
-        code = None if rule.action is Action.REFUSE else self._objection(form)
-        if code is not None:
-            rule = Rule(action=Action.REFUSE, code=code)
-        pause = account.decider.latency(rule)
-        if not rule.action.accepts:
-            self._ledger.add(_entry(account, form, rule, None))
-            return await _refuse(request, rule, pause)
-        message = new_message(account=account.sid, form=form)
-        self.messages[message.sid] = message
-        self._ledger.add(_entry(account, form, rule, message))
-        return await self._answer(request, account=account, rule=rule, message=message, pause=pause)
-
-    async def _answer(
-        self, request: web.BaseRequest, *, account: Account, rule: Rule, message: Message, pause: float
-    ) -> web.StreamResponse:
-        reports = account.decider.reports(rule)
-        resource = message.resource()
-        signer = None if reports.unsigned else account.settings.auth_token + ("-forged" if account.decider.forges(reports) else "")
-        job = Job(message=message, steps=account.decider.steps(reports), compose=lambda step: _callback(message, step, signer))
-        if reports.before_answer and message.callback_url is not None:
-            await self._reporter.post_all(job)
-        elif pause == 0 or rule.action is not Action.ACCEPT:
-            self._reporter.schedule(job)
-        else:
-            asyncio.get_running_loop().call_later(pause, self._reporter.schedule, job)
-        if pause:
-            await asyncio.sleep(pause)
-        match rule.action:
-            case Action.ACCEPT_THEN_SILENCE:
-                return await say_nothing(request)
-            case Action.ACCEPT_THEN_RESET:
-                return reset(request)
-            case Action.ACCEPT_THEN_500:
-                return failure(500)
-            case Action.MALFORMED_2XX:
-                return broken_off(resource)
-            case Action.NO_ID_2XX:
-                return answer(201, {**resource, "sid": None})
-        return answer(201, resource)
+        return self.failure(405)
 
     async def _update(self, request: web.BaseRequest, message: Message) -> web.Response:
         form = await _form(request)
         if form.get("Status") == "canceled":
             if message.status not in CANCELABLE:
-                return failure(400, 30409)
+                return self.failure(400, 30409)
             message.status = "canceled"
         if form.get("Body") == "":
             message.body = ""
-        return answer(200, message.resource())
+        return json_answer(200, message.resource())
 
     def _list(self, request: web.BaseRequest, account: Account) -> web.Response:
         query = request.query
@@ -144,11 +174,11 @@ class TwilioApi:
             "previous_page_uri": None,
             "next_page_uri": more if (page + 1) * size < len(found) else None,
         }
-        return answer(200, content)
+        return json_answer(200, content)
 
     def _objection(self, form: dict[str, str]) -> int | None:
         """The code with which Twilio refuses such a request; None: it is in order."""
-        to, body, validity, callback = form.get("To"), form.get("Body"), form.get("ValidityPeriod", "1"), form.get("StatusCallback")
+        to, body, validity = form.get("To"), form.get("Body"), form.get("ValidityPeriod", "1")
         faults = (
             (not to, 21604),
             (_TO.fullmatch(to or "") is None, 21211),
@@ -156,61 +186,29 @@ class TwilioApi:
             (not body, 21602),
             (len(body or "") > _MAX_CHARACTERS, 21617),
             (not validity.isdecimal() or not 1 <= int(validity) <= _MAX_VALIDITY, 21624),
-            (callback is not None and not self._may_call(callback), 21609),
+            (not self.may_call(form.get("StatusCallback")), 21609),
         )
         return next((code for wrong, code in faults if wrong), None)
 
-    def _may_call(self, url: str) -> bool:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            return False
-        return self._allow_remote or is_loopback(parts.hostname)
+
+def _order(form: dict[str, str]) -> Order:
+    validity = form.get("ValidityPeriod", "")
+    return Order(
+        to=form.get("To", ""),
+        sender=form.get("From", ""),
+        body=form.get("Body", ""),
+        callback_url=form.get("StatusCallback"),
+        messaging_service=form.get("MessagingServiceSid"),
+        validity=int(validity) if validity.isdecimal() else None,
+    )
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address stays on this machine."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _callback(message: Message, step: Step, token: str | None) -> tuple[dict[str, str], dict[str, str]]:
-    fields = message.callback_fields(step)
-    return fields, {} if token is None else {"X-Twilio-Signature": sign(token, message.callback_url or "", fields)}
+def _form_post(url: str, fields: dict[str, str], key: str | None) -> Post:
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "User-Agent": "TwilioProxy/1.1"}
+    if key is not None:
+        headers["X-Twilio-Signature"] = sign(key, url, fields)
+    return Post(url=url, headers=headers, body=urlencode(fields).encode())
 
 
 async def _form(request: web.BaseRequest) -> dict[str, str]:
     return dict(parse_qsl((await request.read()).decode("utf-8", "replace"), keep_blank_values=True))
-
-
-def _entry(account: Account, form: dict[str, str], rule: Rule, message: Message | None) -> Entry:
-    callback = form.get("StatusCallback")
-    tracking_id, attempt = hints(callback)
-    validity = form.get("ValidityPeriod", "")
-    return Entry(
-        account=account.sid,
-        to=form.get("To", ""),
-        sender=form.get("From", ""),
-        body=form.get("Body", ""),
-        outcome=rule.action.value,
-        accepted=message is not None,
-        accepted_at=time.time() if message is None else message.created,
-        sid=None if message is None else message.sid,
-        messaging_service=form.get("MessagingServiceSid"),
-        callback_url=callback,
-        validity=int(validity) if validity.isdecimal() else None,
-        tracking_id=tracking_id,
-        attempt=attempt,
-        code=None if message is not None else rule.code or CODES.get(rule.http_status),
-    )
-
-
-async def _refuse(request: web.BaseRequest, rule: Rule, pause: float) -> web.StreamResponse:
-    if pause:
-        await asyncio.sleep(pause)
-    if rule.action is Action.SILENCE:
-        return await say_nothing(request)
-    if rule.action is Action.RESET:
-        return reset(request)
-    return failure(rule.http_status, rule.code, rule.message, rule.retry_after)

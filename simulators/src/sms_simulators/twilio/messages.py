@@ -1,41 +1,20 @@
 """Messages as Twilio shows them."""
 
-import os
 import time
 from email.utils import formatdate
 from functools import lru_cache
 
-import msgspec
-
-from sms_contract.segments import measure
+from sms_simulators import messages
 from sms_simulators.behaviour import Step
 
 #: Statuses from which a message may still be taken back.
 CANCELABLE = frozenset({"accepted", "scheduled", "queued"})
 
 
-class Message(msgspec.Struct, kw_only=True, eq=False):
+class Message(messages.Message, kw_only=True, eq=False):
     """One accepted message and what has become of it."""
 
-    sid: str
-    account: str
-    to: str
-    sender: str
-    body: str
     messaging_service: str | None = None
-    callback_url: str | None = None
-    status: str = "queued"
-    error_code: int | None = None
-    segments: int = 1
-    created: float = 0.0
-    updated: float = 0.0
-    sent: float | None = None
-
-    def become(self, step: Step) -> None:
-        """Take on a report's status."""
-        self.status, self.error_code, self.updated = step.status, step.error_code, time.time()
-        if step.status == "sent" and self.sent is None:
-            self.sent = self.updated
 
     def resource(self) -> dict[str, object]:
         """The JSON resource: every field, numbers as strings, dates as RFC 2822 has them."""
@@ -82,25 +61,6 @@ class Message(msgspec.Struct, kw_only=True, eq=False):
         if step.status == "delivered":
             fields["RawDlrDoneDate"] = time.strftime("%y%m%d%H%M", time.gmtime())
         return fields
-
-
-def new_message(*, account: str, form: dict[str, str]) -> Message:
-    """What a valid request to send makes."""
-    now = time.time()
-    service = form.get("MessagingServiceSid")
-    return Message(
-        sid="SM" + os.urandom(16).hex(),
-        account=account,
-        to=form["To"],
-        sender=form.get("From", ""),
-        body=form["Body"],
-        messaging_service=service,
-        callback_url=form.get("StatusCallback"),
-        status="queued" if service is None else "accepted",
-        segments=measure(form["Body"]).count,
-        created=now,
-        updated=now,
-    )
 
 
 @lru_cache(maxsize=64)

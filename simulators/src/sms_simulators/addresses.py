@@ -1,0 +1,23 @@
+"""Whether an address stays on this machine."""
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address stays on this machine."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def may_call(url: str, *, allow_remote: bool) -> bool:
+    """Whether reports may be posted there."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        return False
+    return allow_remote or is_loopback(parts.hostname)
