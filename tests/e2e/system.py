@@ -52,7 +52,7 @@ class System:
 
     def signal(self, name: str, number: signal.Signals = signal.SIGKILL) -> int:
         """Send a signal to a process by its name; returns its pid."""
-        pid = self.processes()[name]
+        pid = until(lambda: self.processes().get(name), what=f"{name} running") or 0
         os.kill(pid, number)
         return pid
 

@@ -19,12 +19,19 @@ from sms_contract import keyspace, topology
 from sms_contract.envelope import Submission, decode_envelope, decode_submission
 from sms_contract.keyspace import ClientRecord, KeyRecord, ProviderRecord
 from sms_gateway import main
+from sms_gateway.observability import logs
 from sms_gateway.settings import Settings
 
 PEPPER = "p" * 32
 SECRET = "s3cret_with_underscores"
 SCOPES = ["account:read", "messages:read", "messages:send"]
 GOOD = {"to": "+447911123456", "text": "a text that no log may hold"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_logs() -> None:
+    """Tests of the other server may have set the logs up in this process: a logger keeps what it finds at its first event."""
+    logs.configure("INFO")
 
 
 class Proxy:

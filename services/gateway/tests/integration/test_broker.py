@@ -125,9 +125,11 @@ async def test_a_full_queue_is_refused_and_released_and_the_difference_is_told(s
         assert await system.used() == codes.count(202)
         for writer in list(system.broker._writers):
             writer.transport.abort()
-        await system.until(lambda: not system.gateway.broker.up)
-        await system.is_ready()
-        assert "not declared: queue sms.submissions: " in (await system.http.get("/readyz")).text
+
+        async def is_told() -> bool:
+            return "not declared: queue sms.submissions: " in (await system.http.get("/readyz")).text
+
+        await system.until(is_told)
     finally:
         await system.topology(lambda channel: channel.queue_delete(topology.SUBMISSIONS))
 
