@@ -39,6 +39,7 @@ from sms_providers.types import (
 
 _NUMBER = re.compile(r"\+?[0-9]{7,15}")
 _MAX_DETAIL = 300
+_encode_json = msgspec.json.Encoder().encode
 #: A vendor that asks for more patience than this is asked again after this.
 _MAX_RETRY_AFTER = 3600.0
 
@@ -48,7 +49,7 @@ class Provider[C: ProviderConfig](ABC):
 
     slug: ClassVar[str]  #: "twilio": the module and the adapter's name everywhere
     title: ClassVar[str]
-    capabilities: ClassVar[Capabilities]
+    capabilities: Capabilities  #: of the adapter; an account whose configuration decides has its own
     Config: ClassVar[type[ProviderConfig]]
 
     def __init__(self, config: C, *, account: str | None = None) -> None:
@@ -61,7 +62,11 @@ class Provider[C: ProviderConfig](ABC):
         """Hand one message over, or raise `SendError`."""
 
     async def look_up(self, reference: str, exchange: Exchange) -> Accepted | None:
-        """Find a message by our reference; None: the vendor says that it has none. Raises `SendError` where it cannot say."""
+        """
+        Find a message by our reference; None: the vendor says that it has none.
+
+        Raises `SendError`: what the vendor answered to the send, where it tells so now; unknown, where it cannot say.
+        """
         raise NotImplementedError(f"{self.slug} declares no look-up")
 
     async def poll(self, message_ids: Sequence[str], exchange: Exchange) -> list[Receipt]:
@@ -106,6 +111,10 @@ class HttpProvider[C: ProviderConfig](Provider[C]):
             raise UnsuitableError(f"cannot be put into a request: {type(error).__name__}", code="content.blocked") from error
         return self.judge(await exchange(request))
 
+    def fault(self, code: str) -> Fault | None:
+        """What a code of the vendor's means; None: nobody has said."""
+        return self.faults.get(code)
+
     @abstractmethod
     def request_for(self, sms: OutboundSms) -> HttpRequest:
         """The request that hands it over. Raises `SendError` for what this vendor cannot be told."""
@@ -134,14 +143,28 @@ class HttpProvider[C: ProviderConfig](Provider[C]):
         """Which error an answer other than 2xx is."""
         found = self.error_of(answer)
         code, message = found or (None, "")
-        fault = _by_status(answer.status, self.faults.get(code or ""), in_shape=found is not None)
+        fault = _by_status(answer.status, self.fault(code or ""), in_shape=found is not None)
         detail = self.redact(f"HTTP {answer.status}: {message}" if message else f"HTTP {answer.status}")
         return fault.error(detail, provider_code=code, retry_after=_retry_after(answer))
+
+    def content(self, answer: HttpAnswer) -> dict[str, object]:
+        """What a 2xx says in JSON, to a question that sends nothing. Raises `SendError` where it says nothing."""
+        if not 200 <= answer.status < 300:
+            raise self.rejection(answer)
+        content = answer.json_object()
+        if content is None:
+            raise UnknownOutcomeError(f"HTTP {answer.status} that cannot be read")
+        return content
 
     def refuse(self, answer: HttpAnswer, code: str, message: str = "") -> SendError:
         """The error for a code inside a 2xx; one that the table lacks is unknown."""
         detail = self.redact(f"HTTP {answer.status}: {message or code}")
-        return self.faults.get(code, UNKNOWN).error(detail, provider_code=code, retry_after=_retry_after(answer))
+        return (self.fault(code) or UNKNOWN).error(detail, provider_code=code, retry_after=_retry_after(answer))
+
+
+def json_body(content: Mapping[str, object]) -> bytes:
+    """`application/json`. Raises `UnicodeEncodeError`, as `form_body` does."""
+    return _encode_json(content)
 
 
 def form_body(fields: Mapping[str, str]) -> bytes:

@@ -5,11 +5,23 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from sms_providers.adapters.infobip import InfobipProvider
+from sms_providers.adapters.sinch import SinchProvider
+from sms_providers.adapters.telnyx import TelnyxProvider
 from sms_providers.adapters.test import TestProvider
 from sms_providers.adapters.twilio import TwilioProvider
+from sms_providers.adapters.vonage import VonageProvider
 from sms_providers.base import Provider
 
-ADAPTERS: dict[str, type[Provider[Any]]] = {adapter.slug: adapter for adapter in (TestProvider, TwilioProvider)}
+_ALL: tuple[type[Provider[Any]], ...] = (
+    TestProvider,
+    TwilioProvider,
+    VonageProvider,
+    TelnyxProvider,
+    InfobipProvider,
+    SinchProvider,
+)
+ADAPTERS: dict[str, type[Provider[Any]]] = {adapter.slug: adapter for adapter in _ALL}
 
 
 class ConfigError(ValueError):

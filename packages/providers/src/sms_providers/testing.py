@@ -81,6 +81,9 @@ class Samples:
     error: HttpAnswer  #: an answer in the vendor's error shape whose code is not in the table
     throttled: HttpAnswer  #: 429, with `Retry-After: 7`
     signed: Sequence[Said] = ()
+    unsigned: Sequence[Said] = ()  #: where the vendor signs nothing
+    found: Mapping[str, HttpAnswer] = field(default_factory=dict)  #: the vendor's id → the answer to a look-up that carries it
+    not_found: Sequence[HttpAnswer] = ()
     unmapped: Callback | None = None  #: a report with a word that does not exist
 
 
@@ -214,22 +217,24 @@ class ProviderRules:
         assert bool(self.samples.signed) is self.adapter.capabilities.signed_callbacks
         for said in self.samples.signed:
             assert self.provider.verify(said.callback) is Verification.SIGNED
+        for said in self.samples.unsigned:
+            assert self.provider.verify(said.callback) is Verification.UNSIGNED
+
+    def touched(self, callback: Callback) -> Sequence[Callback]:
+        """What must no longer count as signed: change each part that the signature covers. Override it where that is less than all."""
+        return [
+            *touched_signature(callback),
+            replace(callback, body=callback.body + b"&X=1"),
+            replace(callback, url=callback.url + "&x=1"),
+            replace(callback, headers={**callback.headers, "content-type": "text/plain"}),
+        ]
 
     def test_a_callback_that_was_touched_is_forged(self) -> None:
         for said in self.samples.signed:
-            callback = said.callback
-            touched = [
-                replace(callback, headers={k: v for k, v in callback.headers.items() if "signature" not in k}),
-                replace(callback, headers={k: v[:-2] + "A=" if "signature" in k else v for k, v in callback.headers.items()}),
-                replace(callback, headers={k: "é" if "signature" in k else v for k, v in callback.headers.items()}),
-                replace(callback, body=callback.body + b"&X=1"),
-                replace(callback, url=callback.url + "&x=1"),
-                replace(callback, headers={**callback.headers, "content-type": "text/plain"}),
-            ]
-            assert {self.provider.verify(each) for each in touched} == {Verification.FORGED}
+            assert {self.provider.verify(each) for each in self.touched(said.callback)} == {Verification.FORGED}
 
     def test_its_reports_are_read_as_documented(self) -> None:
-        for said in self.samples.signed:
+        for said in (*self.samples.signed, *self.samples.unsigned):
             assert self.provider.read(said.callback) == list(said.events)
 
     def test_a_word_that_it_does_not_know_is_unknown(self) -> None:
@@ -245,12 +250,40 @@ class ProviderRules:
                 assert self.provider.read(callback) == []
                 assert self.provider.verify(callback) in {Verification.FORGED, Verification.UNSIGNED}
 
+    async def test_it_finds_by_our_reference_and_never_guesses(self) -> None:
+        if not self.adapter.capabilities.look_up:
+            return
+        assert self.samples.found
+        assert self.samples.not_found
+        for message_id, answer in self.samples.found.items():
+            exchange = Answers(answer)
+            accepted = await self.provider.look_up(SMS.reference, exchange)
+            assert accepted is not None
+            assert accepted.message_id == message_id
+            assert SMS.reference in exchange.requests[0].url
+        for answer in self.samples.not_found:
+            assert await self.provider.look_up(SMS.reference, Answers(answer)) is None
+        unclear = [HttpAnswer(status=200, body=body) for body in _GARBAGE]
+        unclear += [HttpAnswer(status=status, body=_PAGE) for status in (302, 400, 401, 403, 404, 429, 500, 503)]
+        for answer in unclear:
+            with pytest.raises(SendError):
+                await self.provider.look_up(SMS.reference, Answers(answer))
+
     def test_it_can_what_it_declares(self) -> None:
         declared = self.adapter.capabilities
         assert declared.look_up is (self.adapter.look_up is not Provider.look_up)
         assert declared.cancel is (self.adapter.cancel is not Provider.cancel)
         assert (declared.reports == "polled") is (self.adapter.poll is not Provider.poll)
         assert declared.signed_callbacks is (self.adapter.verify is not Provider.verify)
+
+
+def touched_signature(callback: Callback) -> list[Callback]:
+    """The same without its signature, with another, and with one that is none: for a signature that stands in the headers."""
+    return [
+        replace(callback, headers={k: v for k, v in callback.headers.items() if "signature" not in k}),
+        replace(callback, headers={k: v[:-2] + "A=" if "signature" in k else v for k, v in callback.headers.items()}),
+        replace(callback, headers={k: "é" if "signature" in k else v for k, v in callback.headers.items()}),
+    ]
 
 
 def _is(result: Accepted | SendError, outcome: Outcome) -> bool:

@@ -44,11 +44,7 @@ class HttpAnswer:
 
     def json_object(self) -> dict[str, object] | None:
         """The body as a JSON object; None where it is none."""
-        try:
-            value = msgspec.json.decode(self.body)
-        except msgspec.DecodeError:
-            return None
-        return value if isinstance(value, dict) else None
+        return _json_object(self.body)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,6 +138,10 @@ class Callback:
         """The parameters in the URL; of a repeated name the last."""
         return dict(parse_qsl(urlsplit(self.url).query, keep_blank_values=True))
 
+    def json_object(self) -> dict[str, object] | None:
+        """The body as a JSON object, whatever its media type says; None where it is none."""
+        return _json_object(self.body)
+
     @property
     def form_pairs(self) -> list[tuple[str, str]]:
         """The fields of a form body, in order, repeated ones too; empty where the body is no form."""
@@ -153,6 +153,14 @@ class Callback:
     def form(self) -> dict[str, str]:
         """The fields of a form body; of a repeated name the last."""
         return dict(self.form_pairs)
+
+
+def _json_object(body: bytes) -> dict[str, object] | None:
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 class Verification(StrEnum):

@@ -1,0 +1,53 @@
+"""What vendors' JSON says, read without ever raising: a field of another type than documented is one that is not there."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from sms_providers.types import Callback
+
+_MIN_INTERNATIONAL = 8  #: fewer digits are a short code
+
+
+def mapping(value: object) -> Mapping[str, object]:
+    """An object; empty where it is none."""
+    return value if isinstance(value, dict) else {}
+
+
+def mappings(value: object) -> list[Mapping[str, object]]:
+    """The objects in a list; empty where it is none."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def word(value: object) -> str | None:
+    """A text, or a number as text (vendors are free with ids and codes); None for anything else, and for nothing."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) and value else None
+
+
+def whole(value: object) -> int | None:
+    """A whole number, also one in quotes."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def moment(value: object) -> int | None:
+    """A time as ISO 8601 has it, or with a blank in the middle, as ms since 1970; UTC where it names no zone."""
+    if not isinstance(value, str):
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+        return int(found.replace(tzinfo=found.tzinfo or UTC).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None
+
+
+def json_of(callback: Callback) -> Mapping[str, object]:
+    """The JSON object that a callback posts; empty where it posts none."""
+    return mapping(callback.json_object())
+
+
+def international(number: str) -> str:
+    """A number as E.164, from a vendor that leaves out the `+`; short codes and names stay as they are."""
+    return f"+{number}" if number.isascii() and number.isdigit() and len(number) >= _MIN_INTERNATIONAL else number
