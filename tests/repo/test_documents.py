@@ -98,6 +98,9 @@ def test_every_error_code_that_is_named_exists(root, documents):
     known = (root / "docs/reference/errors.md").read_text()
     areas = {code.split(".")[0] for code in re.findall(r"^\| `([a-z]+\.[a-z_]+)`", known, re.MULTILINE)}
     named = re.compile(r"`((?:" + "|".join(areas) + r")\.[a-z_]+)`")
+    # Types of webhooks are named alike.
+    statuses = re.findall(r"^\| `(\w+)`", (root / "docs/reference/statuses.md").read_text(), re.MULTILINE)
+    known += "".join(f"`message.{status}`" for status in statuses)
     wrong = [
         f"{path}: {code}"
         for path, text in documents.items()

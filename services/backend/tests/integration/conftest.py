@@ -11,6 +11,7 @@ from django.core.management import call_command
 from pytest_django.plugin import DjangoDbBlocker
 
 from sms_backend.accounts.models import Client
+from sms_backend.accounts.subscriptions import subscriptions
 from sms_backend.core.cache import cache
 from sms_backend.core.crypto import seal
 from sms_backend.core.readiness import mark, readiness
@@ -37,6 +38,7 @@ def _clean(transactional_db: None, redis_url: str) -> Iterator[None]:
     cache.flushdb()
     adapters.forget()
     selectors.forget()
+    subscriptions.forget()
     yield
     adapters.forget()
     selectors.forget()

@@ -58,3 +58,58 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"sgw_{self.mode}_{self.id}_…"
+
+
+class SigningSecrets(models.Model):
+    """Under which webhooks are signed, encrypted: the newest, and while clients change over the one before it."""
+
+    secret = models.TextField(editable=False)
+    previous_secret = models.TextField(null=True, editable=False)  # noqa: DJ001
+    previous_until = models.DateTimeField(null=True, editable=False, help_text="Until when the one before it signs too.")
+
+    class Meta:
+        abstract = True
+
+
+class WebhookEndpoint(SigningSecrets):
+    """Where a client wants to hear what becomes of its messages."""
+
+    id = models.CharField(primary_key=True, max_length=12, default=public_id, editable=False)
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="endpoints")
+    url = models.TextField()
+    types = ArrayField(models.CharField(max_length=32), default=list, blank=True, help_text="Wanted ones; none: all.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    failing_since = models.DateTimeField(null=True, editable=False, help_text="Since when nothing has arrived there.")
+    disabled_at = models.DateTimeField(null=True, editable=False)
+    disabled_reason = models.CharField(max_length=16, default="", editable=False, help_text="`operator`, `gone` or `failing`.")
+
+    class Meta:
+        ordering = ("client", "created_at")
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class CallbackSecret(SigningSecrets):
+    """A client's default secret: it signs what goes to the `callback_url` of a message."""
+
+    client = models.OneToOneField(Client, on_delete=models.CASCADE, primary_key=True, related_name="callback_secret")
+
+    def __str__(self) -> str:
+        return str(self.client_id)
+
+
+class InboundNumber(models.Model):
+    """Whose a number is: messages from people that come to it are this client's."""
+
+    number = models.CharField(max_length=16, help_text="As a client would write it in `from`.")
+    provider = models.CharField(max_length=40, default="", blank=True, help_text="Empty: whoever brings it.")
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="numbers")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("number", "provider")
+        constraints = (models.UniqueConstraint(fields=("number", "provider"), name="inbound_number_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.provider}".strip()

@@ -100,13 +100,21 @@ def expiry(value: str | datetime | None, now: datetime) -> datetime | None:
     """A moment ahead: RFC 3339, or a duration from now such as `30d`."""
     if value is None or isinstance(value, datetime):
         moment = value
-    elif duration := _DURATION.fullmatch(value):
-        moment = now + timedelta(seconds=int(duration[1]) * _UNITS[duration[2]])
+    elif _DURATION.fullmatch(value):
+        moment = now + duration(value)
     else:
         moment = _rfc3339(value)
     if moment is not None and moment <= now:
         raise ValueError("give a moment that is still to come")
     return moment
+
+
+def duration(value: str) -> timedelta:
+    """A number and a unit, such as `30d`."""
+    found = _DURATION.fullmatch(value)
+    if found is None:
+        raise ValueError(f"{value!r} is no duration; give a number and s, m, h, d or w, such as 30d")
+    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
 
 
 def mode(value: str) -> str:

@@ -12,6 +12,16 @@ provider_seconds = Histogram(
     ["provider", "result"],
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20),
 )
+webhooks = Counter("smsgw_webhook_tries_total", "Tries to deliver a webhook, by what came of them.", ["result"])
+webhook_seconds = Histogram(
+    "smsgw_webhook_seconds", "How long receivers of webhooks take.", buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15)
+)
+endpoints_disabled = Counter("smsgw_webhook_endpoints_disabled_total", "Endpoints disabled by themselves: gone, or failing.", ["reason"])
+inbound = Counter("smsgw_inbound_total", "Messages from people, by provider and what became of them.", ["provider", "verdict"])
+opt_outs = Counter("smsgw_opt_outs_total", "Numbers put on or taken off a suppression list.", ["change", "source"])
+opted_out = Counter(
+    "smsgw_opted_out_total", "Messages that were not sent because their recipient has opted out, by who found it.", ["found_by"]
+)
 
 
 def observe_provider(provider: str, result: str, seconds: float) -> None:

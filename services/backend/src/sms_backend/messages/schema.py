@@ -18,7 +18,15 @@ WEEK = timedelta(weeks=1)
 #: Weeks made ahead of now.
 AHEAD = 4
 #: Table to the UUIDv7 column that it is partitioned by.
-TABLES = {"messages": "id", "attempts": "message_id", "receipts": "id", "callbacks": "id"}
+TABLES = {
+    "messages": "id",
+    "attempts": "message_id",
+    "receipts": "id",
+    "callbacks": "id",
+    "webhook_deliveries": "id",
+    "webhook_tries": "delivery_id",
+    "inbound_messages": "id",
+}
 
 INDEXES = """
 -- What a claim walks: lane, then client, then time.

@@ -12,6 +12,9 @@ from typing import Any
 import msgspec
 import psycopg
 
+from sms_backend.core import metrics
+from sms_backend.messages import suppressions
+from sms_backend.messages.events import announce_ids
 from sms_contract.envelope import Submission
 from sms_contract.ids import created_ms
 from sms_contract.keyspace import IDEMPOTENCY_TTL
@@ -100,13 +103,15 @@ def store(cursor: psycopg.Cursor[Any], submissions: Iterable[Submission]) -> Sto
     """
     unique = list({s.tracking_id: s for s in submissions}.values())
     fresh, aliases, reused = _settle_keys(cursor, unique)
-    inserted = cursor.execute(_INSERT, _columns([*fresh, *reused], {s.tracking_id for s in reused})).fetchall()
+    errors = {s.tracking_id: "idempotency.key_reused" for s in reused} | _opted_out(cursor, fresh)
+    inserted = cursor.execute(_INSERT, _columns([*fresh, *reused], errors)).fetchall()
     changed = [row.id for row in inserted]
+    announce_ids(cursor, [row.id for row in inserted if row.status == Status.REJECTED])
     if aliases:
         changed += _add_aliases(cursor, aliases)
     charge(cursor, [(row.client_id, row.charged_day, row.charged_segments) for row in inserted if row.status != "rejected"])
     if changed:
-        at_once = bool(reused or aliases)
+        at_once = bool(errors or aliases)
         cursor.execute(_PROJECT_LATER, (timedelta() if at_once else _SHOW_STORED_AFTER, changed, None if at_once else list(WAITING)))
     new = {str(row.id) for row in inserted if row.status == "queued"}
     return Stored(inserted=len(inserted), lanes=frozenset(s.traffic_type for s in fresh if s.tracking_id in new))
@@ -184,7 +189,13 @@ def _add_aliases(cursor: psycopg.Cursor[Any], aliases: list[tuple[Submission, An
     return [row.alias for row in rows] + [row.message_id for row in rows]
 
 
-def _columns(submissions: list[Submission], reused: set[str]) -> tuple[list[Any], ...]:
+def _opted_out(cursor: psycopg.Cursor[Any], submissions: list[Submission]) -> dict[str, str]:
+    barred = suppressions.listed(cursor, [(s.client, s.sender, s.to) for s in submissions])
+    metrics.opted_out.labels("intake").inc(len(barred))
+    return {submissions[index].tracking_id: suppressions.CODE for index in barred}
+
+
+def _columns(submissions: list[Submission], errors: dict[str, str]) -> tuple[list[Any], ...]:
     return (
         [s.tracking_id for s in submissions],
         [s.client for s in submissions],
@@ -207,7 +218,7 @@ def _columns(submissions: list[Submission], reused: set[str]) -> tuple[list[Any]
         [s.index for s in submissions],
         [s.key_id for s in submissions],
         [s.traceparent for s in submissions],
-        ["idempotency.key_reused" if s.tracking_id in reused else None for s in submissions],
+        [errors.get(s.tracking_id) for s in submissions],
         [s.charged_day for s in submissions],
         [s.segments if s.charged_day else 0 for s in submissions],
         [s.send_at for s in submissions],

@@ -8,11 +8,11 @@ from sms_contract.message import ErrorView, Message, ProviderView
 from sms_contract.segments import Encoding, Segments
 from sms_contract.status import Status
 
-#: What `message_view` reads, for statements that return it.
+#: What `message_view`, refunds and webhooks read, for statements that return it.
 COLUMNS = (
     "id, client_id, batch_id, status, version, mode, recipient, sender, segments, encoding, characters, reference, metadata, lane, "
     "provider, provider_message_id, error_code, error_detail, error_provider_code, attempts, send_at, expires_at, created_at, "
-    "updated_at, sent_at, delivered_at, charged_day, charged_segments, refunded_at"
+    "updated_at, sent_at, delivered_at, charged_day, charged_segments, refunded_at, callback_url"
 )
 
 

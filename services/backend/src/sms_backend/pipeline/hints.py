@@ -36,6 +36,12 @@ def hint_receipts() -> None:
         _send("pipeline.receipts", (), topology.RECEIPTS)
 
 
+def hint_webhooks() -> None:
+    """Wake a worker for webhooks."""
+    if _take("webhooks", 0):
+        _send("pipeline.webhooks", (), topology.WEBHOOKS)
+
+
 def arrived(kind: str, slot: int = 0) -> None:
     """A worker is awake: the next hint may come."""
     try:

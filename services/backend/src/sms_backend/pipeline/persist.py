@@ -10,8 +10,10 @@ import structlog
 from django.db import Error as DatabaseError
 
 from sms_backend.messages import projection
+from sms_backend.messages.events import announce
 from sms_backend.messages.hot import hot_cursor
 from sms_backend.messages.store import project_later
+from sms_backend.pipeline.hints import hint_webhooks
 
 log = structlog.get_logger()
 
@@ -24,10 +26,17 @@ Change = Callable[["psycopg.Cursor[Any]"], Sequence[Any]]
 
 
 def persist(change: Change) -> int:
-    """Commit a change with the promise to show it, then show it; returns how many rows changed. Raises `psycopg.Error` as it comes."""
+    """
+    Commit a change with the promise to show it and the events that clients want of it; then show it. Returns how many rows changed.
+
+    Raises `psycopg.Error` as it comes.
+    """
     with hot_cursor() as cursor:
         rows = change(cursor)
         promise = project_later(cursor, [row.id for row in rows], after=_GRACE) if rows else None
+        told = announce(cursor, rows)
+    if told:
+        hint_webhooks()
     if promise is not None:
         _show(rows, promise)
     return len(rows)

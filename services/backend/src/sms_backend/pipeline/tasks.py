@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from sms_backend.pipeline import dispatch as dispatching
 from sms_backend.pipeline import hints, readmodel, receive, upkeep
+from sms_backend.pipeline.webhooks import deliverer
 
 #: How long a woken worker goes on claiming before it makes room, in seconds.
 _SHIFT = 20.0
@@ -27,6 +28,13 @@ def receipts() -> None:
     """There may be callbacks to judge."""
     hints.arrived("receipts")
     receive.receive_all(until=time.monotonic() + _SHIFT)
+
+
+@shared_task(name="pipeline.webhooks")
+def webhooks() -> None:
+    """There may be webhooks to deliver."""
+    hints.arrived("webhooks")
+    deliverer.deliver(until=time.monotonic() + _SHIFT)
 
 
 @shared_task(name="pipeline.tick")

@@ -6,6 +6,7 @@ from functools import partial
 from django.db import connection
 
 from sms_backend.core.environment import environment
+from sms_backend.messages import deliveries
 from sms_backend.messages import sweep as sweeps
 from sms_backend.messages.hot import hot_cursor
 from sms_backend.messages.projection import project_due
@@ -19,13 +20,16 @@ _PROMISES = 20
 
 
 def tick() -> None:
-    """Each second: hint every lane with due work, and callbacks; keep the promises that are due."""
+    """Each second: hint every lane with due work, callbacks and webhooks; keep the promises that are due."""
     with hot_cursor() as cursor:
         lanes = sweeps.lanes_due(cursor)
         callbacks = sweeps.callbacks_due(cursor)
+        webhooks = deliveries.due(cursor)
     hints.hint_dispatch(lanes)
     if callbacks:
         hints.hint_receipts()
+    if webhooks:
+        hints.hint_webhooks()
     while project_due(_PROMISES) == _PROMISES:
         pass
 
