@@ -24,6 +24,8 @@ FINAL_TTL: Final = 72 * 3600
 QUOTA_TTL: Final = 40 * 24 * 3600
 #: After this many seconds Server B looks into a reservation that is still pending.
 PENDING_GRACE: Final = 15 * 60
+#: What the answer in a batch's reservation begins with, and no other does.
+BATCH_ANSWER: Final = b'{"batch_id":"'
 
 
 def api_key(key_id: str) -> str:
@@ -48,6 +50,11 @@ def reservation(client_id: str, tracking_id: str) -> str:
     `state` is `p` (pending) or `d` (done), one byte, so that it can be flipped in place. `segments` were charged to `day` (0: none);
     `taken over` is 1 once a second owner published it: it is never released then. `answer` is JSON: *the message* as `accepted`
     (the 202 is a part of it), or the whole answer to a batch.
+
+    A batch has one reservation, under its batch id: it alone is pending or done, carries the charge of all, and is kept until it expires,
+    so that the batch is known. Each of its messages has a record of the same form without a life of its own: state `b`, owner the batch
+    id, nothing charged, no digest. It counts while the batch's reservation does, is deleted with it if that is released, and on its own
+    once the message is projected.
     """
     return f"sms:{{{client_id}}}:r:{tracking_id}"
 

@@ -1,24 +1,33 @@
 """The alphabet a text travels in, and what it becomes there."""
 
+import re
 import unicodedata
+from functools import lru_cache
 
 import msgspec
+from anyascii import anyascii
 
 from sms_contract.segments import Encoding, Segments, is_gsm7, measure, not_gsm7
 from sms_gateway.problems import Problem
 
-#: Typographic characters and what typewriters had for them.
+#: Typographic characters and what typewriters had for them; what is invisible goes.
 _TYPOGRAPHY = str.maketrans(
     {
-        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"),
-        **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u2039\u203a\u00b4`", "'"),
-        **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb", '"'),
-        **dict.fromkeys("\t\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000", " "),
-        **dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff", ""),
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u2212", "-"),
+        **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u2035\u2039\u203a\u00b4`", "'"),
+        **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u2036\u00ab\u00bb", '"'),
+        **dict.fromkeys("\t\v\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000", " "),
+        **dict.fromkeys("\u0085\u2028\u2029", "\n"),
+        **dict.fromkeys("\u00ad\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u2060\u2061\u2062\u2063\u2064\ufeff", ""),
+        **dict.fromkeys("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufe0e\ufe0f", ""),
+        "\u2024": ".",
+        "\u2025": "..",
         "\u2026": "...",
         "\u2022": "*",
     }
 )
+
+_ASKS = re.compile("QUESTION|INTERROBANG")
 
 
 class Content(msgspec.Struct):
@@ -40,9 +49,8 @@ def settle(text: str, encoding: str, max_segments: int) -> Content:
             raise Problem("content.not_encodable", f"These characters do not fit GSM-7: {' '.join(not_gsm7(text)[:20])}")
         segments = measure(text, Encoding.GSM7)
     else:
-        plain = transliterate(text)
-        if is_gsm7(plain) and plain:
-            wire_text = plain if plain != text else None
+        plain = in_gsm7(text)
+        wire_text = plain if plain != text else None
         segments = measure(wire_text or text)
     if segments.count > max_segments:
         raise Problem("content.too_long", f"The text needs {segments.count} segments; at most {max_segments} are allowed.")
@@ -50,11 +58,36 @@ def settle(text: str, encoding: str, max_segments: int) -> Content:
 
 
 def transliterate(text: str) -> str:
-    """Replace what has a plain equivalent in GSM-7: typography, compatibility forms, accents. What has none stays as it is."""
-    return "".join(c if is_gsm7(c) else _plain(c) for c in text.translate(_TYPOGRAPHY))
+    """
+    Replace what GSM-7 has not by what says the same there: typography, accents, compatibility forms, other scripts.
+
+    What has no equivalent stays as it is, so that it is seen to be there; it never becomes a question mark.
+    """
+    composed = unicodedata.normalize("NFC", text.translate(_TYPOGRAPHY))
+    if is_gsm7(composed):
+        return composed
+    return "".join(_plain(character) for character in composed)
 
 
+def in_gsm7(text: str) -> str | None:
+    """What `transliterate` makes of a text, or None where even that does not fit GSM-7, or nothing is left."""
+    if is_gsm7(text):
+        return text
+    plain = transliterate(text)
+    return plain if plain and is_gsm7(plain) else None
+
+
+@lru_cache(maxsize=4096)  # by character: texts repeat their alphabet
 def _plain(character: str) -> str:
+    if is_gsm7(character):
+        return character
+    if unicodedata.combining(character):
+        return ""
     decomposed = unicodedata.normalize("NFKD", character).translate(_TYPOGRAPHY)
     bare = "".join(c for c in decomposed if not unicodedata.combining(c))
-    return bare if bare and is_gsm7(bare) else character
+    if bare and is_gsm7(bare):
+        return bare
+    named: str = anyascii(character).translate(_TYPOGRAPHY)
+    if "?" in named and not _ASKS.search(unicodedata.name(character, "")):
+        return character  # the library's way of saying that it does not know
+    return named if named and is_gsm7(named) else character

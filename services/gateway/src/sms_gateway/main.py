@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from sms_gateway import settings as configuration
-from sms_gateway.api import account, callbacks, documentation, messages, probes
+from sms_gateway.api import account, callbacks, cancel, documentation, messages, preview, probes
 from sms_gateway.api.answers import problem_response
 from sms_gateway.api.edge import Edge
 from sms_gateway.api.send import SendMessages
@@ -56,7 +56,7 @@ def build(settings: Settings) -> ASGIApp:
     # First of all routes: it is asked for most.
     send = SendMessages(gateway)
     app.router.add_route(SendMessages.PATH, send, methods=["POST"])  # type: ignore[arg-type]
-    for module in (messages, account, callbacks, probes, documentation):
+    for module in (messages, preview, cancel, account, callbacks, probes, documentation):
         app.include_router(module.router)
     _answer_in_problems(app, settings.public_base_url)
     documentation.document(app)

@@ -15,11 +15,13 @@ from msgspec import UNSET, Meta
 
 from sms_gateway.problems import Mistake, Problem
 from sms_gateway.schema import SendMessage
+from sms_gateway.schema_batches import PreviewText
 
 MAX_METADATA = 1024
 MAX_AHEAD_MS = 30 * 24 * 3600 * 1000
 
 _decode_message = msgspec.json.Decoder(SendMessage).decode
+_decode_preview = msgspec.json.Decoder(PreviewText).decode
 _moment = Annotated[datetime, Meta(tz=True)]
 
 
@@ -28,14 +30,25 @@ def read_message(body: bytes) -> SendMessage:
     try:
         request = _decode_message(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise refusal(SendMessage, parse(body), more=_mistakes) from None
+        raise refusal(SendMessage, parse(body), more=further) from None
     # A NUL can only stand in JSON as this escape, so that nothing has to be searched where there is none.
     rich = (request.metadata, request.callback_url, request.send_at)
     if b"\\u0000" in body or any(field is not UNSET for field in rich):
-        mistakes = _mistakes(msgspec.to_builtins(request))
+        mistakes = further(msgspec.to_builtins(request))
         if mistakes:
             raise Problem("request.invalid", errors=mistakes)
     return request
+
+
+def read_preview(body: bytes) -> PreviewText:
+    """The text to be previewed. Raises `Problem`."""
+    try:
+        asked = _decode_preview(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise refusal(PreviewText, parse(body), more=further) from None
+    if "\0" in asked.text:
+        raise Problem("request.invalid", errors=[Mistake("/text", "nul", "NUL is not allowed.")])
+    return asked
 
 
 def parse(body: bytes) -> Any:
@@ -91,7 +104,7 @@ def moment_ms(text: str) -> int | None:
         return None
 
 
-def _mistakes(value: dict[str, Any]) -> list[Mistake]:
+def further(value: dict[str, Any]) -> list[Mistake]:
     """What no schema can say."""
     mistakes = [Mistake(f"/{name}", "nul", "NUL is not allowed.") for name, item in value.items() if name != "metadata" and _has_nul(item)]
     metadata = value.get("metadata")
@@ -139,4 +152,4 @@ def _fields(schema: type[msgspec.Struct]) -> dict[str, tuple[Any, bool]]:
     return {field.encode_name: (field.type, field.required) for field in msgspec.structs.fields(schema)}
 
 
-__all__ = ["MAX_AHEAD_MS", "UNSET", "moment_ms", "parse", "read_message", "refusal"]
+__all__ = ["MAX_AHEAD_MS", "UNSET", "further", "mistakes_of", "moment_ms", "parse", "read_message", "read_preview", "refusal"]

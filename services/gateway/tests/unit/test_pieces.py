@@ -4,15 +4,11 @@ from datetime import datetime
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from sms_contract.segments import is_gsm7
 from sms_gateway.admission.reserve import read_record
 from sms_gateway.api import examples, openapi
 from sms_gateway.api.requests import idempotency_key, must_be_json, traceparent
 from sms_gateway.clock import Calendar, Clock
-from sms_gateway.content import settle, transliterate
 from sms_gateway.problems import Problem, render
 from sms_gateway.schema import SendMessage
 
@@ -46,37 +42,6 @@ def test_the_clock_takes_the_time_of_redis() -> None:
     first = clock.now_ms()
     clock.adjust(6_000_000.0, before=10.0, after=10.2)
     assert 999_999 <= clock.now_ms() - first < 1_002_000
-
-
-@pytest.mark.parametrize(
-    ("text", "plain"),
-    [
-        ("“Quoted” – it’s…", '"Quoted" - it\'s...'),
-        ("déjà vu, naïve Škoda", "déjà vu, naive Skoda"),
-        ("ﬁne №5", "fine No5"),
-        ("a\u00a0b\u200bc\ufeff", "a bc"),
-        ("жук", "жук"),
-        ("€100 [ok]", "€100 [ok]"),
-    ],
-)
-def test_transliteration(text: str, plain: str) -> None:
-    assert transliterate(text) == plain
-
-
-@given(st.text(max_size=200))
-def test_transliteration_never_invents_a_question_mark_and_never_loses_what_it_cannot_say(text: str) -> None:
-    plain = transliterate(text)
-    assert plain.count("?") <= sum("?" in part for part in map(transliterate, text))
-    if is_gsm7(text):
-        assert plain == text
-
-
-def test_a_text_that_cannot_be_transliterated_travels_as_it_is() -> None:
-    content = settle("жук – 1", "transliterate", 10)
-    assert (content.segments.encoding, content.wire_text) == ("ucs2", None)
-    content = settle("an – 1", "transliterate", 10)
-    assert (content.segments.encoding, content.wire_text) == ("gsm7", "an - 1")
-    assert settle("plain", "ucs2", 10).segments.encoding == "ucs2"
 
 
 @pytest.mark.parametrize(

@@ -50,11 +50,18 @@ class Record(msgspec.Struct):
     deadline_ms: int
     day: str
     answer: bytes
+    batch_id: str = ""  #: where it belongs to a batch, whose reservation counts
 
 
 def read_record(value: bytes) -> Record:
-    state, _, deadline, _, day, _, _, _, answer = value.split(b"|", 8)
-    return Record(state == b"p", int(deadline), day.decode(), answer)
+    state, owner, deadline, _, day, _, _, _, answer = value.split(b"|", 8)
+    return Record(state == b"p", int(deadline), day.decode(), answer, owner.decode() if state == b"b" else "")
+
+
+def counts(value: bytes, now_ms: int) -> bool:
+    """Whether what a reservation, or the head of one, promises is to be shown: it is done, or its deadline is still to come."""
+    state, _, deadline, _ = value.split(b"|", 3)
+    return state != b"p" or int(deadline) > now_ms
 
 
 class Admission:

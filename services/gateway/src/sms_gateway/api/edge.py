@@ -75,8 +75,13 @@ class Edge:
 
 
 @cache
-def _instruments(method: str, route: str, status: int) -> tuple[metrics.Counter, metrics.Histogram]:
-    return metrics.REQUESTS.labels(method, route, str(status)), metrics.SECONDS.labels(route)
+def _instruments(method: str, route: str, status: int) -> tuple[metrics.Count, metrics.Distribution]:
+    return metrics.Count(metrics.REQUESTS.labels(method, route, str(status))), _timer(route)
+
+
+@cache
+def _timer(route: str) -> metrics.Distribution:
+    return metrics.Distribution(metrics.SECONDS.labels(route))
 
 
 def _request_id(scope: Scope) -> bytes:

@@ -65,6 +65,47 @@ ACCOUNT: Final[dict[str, Any]] = {
     "providers": ["alpha", "beta"],
 }
 
+BATCH_ID: Final = "0192f0c1-8000-7abc-8def-0123456789ff"
+PREVIEW_TEXT: Final[dict[str, Any]] = {
+    "typography": {"summary": "Quotes and dashes", "value": {"text": "It\u2019s 5 \u00b0C \u2013 brr\u2026"}}
+}
+PREVIEW: Final[dict[str, Any]] = {
+    "segments": {"count": 1, "encoding": "ucs2", "characters": 16, "per_segment": 70},
+    "non_gsm_characters": ["\u2019", "\u00b0", "\u2013", "\u2026"],
+    "transliterated": "It's 5 degC - brr...",
+}
+CANCEL_REQUESTED: Final[dict[str, Any]] = MESSAGE | {
+    "status": "queued",
+    "is_final": False,
+    "version": 1,
+    "provider": None,
+    "attempts": 0,
+    "sent_at": None,
+    "delivered_at": None,
+    "cancel_requested": True,
+}
+SEND_BATCH: Final[dict[str, Any]] = {
+    "one text": {
+        "summary": "One text to many",
+        "value": {
+            "defaults": {"from": "ACME", "text": "We open at ten.", "traffic_type": "promotional"},
+            "messages": [{"to": "+447911123456", "reference": "a"}, {"to": "+447911123457", "text": "You open at nine."}],
+        },
+    }
+}
+BATCH_ACCEPTED: Final[dict[str, Any]] = {
+    "batch_id": BATCH_ID,
+    "accepted": 1,
+    "rejected": 1,
+    "messages": [
+        {"index": 0, "tracking_id": TRACKING_ID, "status": "accepted", "segments": _SEGMENTS},
+        {
+            "index": 1,
+            "error": {"code": "recipient.invalid_number", "detail": "Not a possible number.", "pointer": "/messages/1/to"},
+        },
+    ],
+}
+
 
 def problem(code: str, base_url: str) -> dict[str, Any]:
     entry = CATALOGUE[code]

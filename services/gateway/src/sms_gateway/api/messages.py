@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from sms_contract import keyspace
 from sms_contract.ids import is_tracking_id
-from sms_gateway.admission.reserve import read_record
+from sms_gateway.admission.reserve import counts, read_record
 from sms_gateway.api.resources import gateway_of, json_answer, with_scope
 from sms_gateway.cache import CacheError
 from sms_gateway.directory import Principal
@@ -35,7 +35,13 @@ async def read_message(
         return json_answer(status.split(b"|", 2)[2])
     if isinstance(reservation, bytes):
         record = read_record(reservation)
-        if not record.pending or record.deadline_ms > gateway.clock.now_ms():
+        holder: object = reservation
+        if record.batch_id:
+            try:
+                (holder,) = await gateway.cache.run(("GETRANGE", keyspace.reservation(client, record.batch_id), 0, 127))
+            except CacheError as error:
+                raise Problem("cache.unavailable") from error
+        if isinstance(holder, bytes) and holder and counts(holder, gateway.clock.now_ms()):
             return json_answer(record.answer)
     if status is not None or not isinstance(marker, list) or not all(gateway.cache.marked(field) for field in marker):
         # Statuses are still being projected: not found may only mean not yet there.

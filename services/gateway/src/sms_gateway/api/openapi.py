@@ -9,44 +9,19 @@ from typing import Any
 
 import msgspec
 
-from sms_contract.errors import CATALOGUE
 from sms_contract.message import Accepted, Message
-from sms_gateway.api import examples
+from sms_gateway.api import examples, openapi_batches
+from sms_gateway.api.openapi_parts import AUTH, IDEMPOTENCY_KEY, REQUEST_ID, SEND, TRACEPARENT, TRACKING_ID, answer, problems, ref
 from sms_gateway.problems import ProblemBody
 from sms_gateway.schema import Account, DryRun, SendMessage
 
-_AUTH = ("auth.missing_key", "auth.invalid_key", "auth.scope", "auth.network", "auth.throttled", "cache.unavailable", "internal")
-_SEND = (
-    *_AUTH,
-    "client.suspended",
-    "request.unsupported_media_type",
-    "request.too_large",
-    "request.invalid_json",
-    "idempotency.invalid_key",
-    "request.invalid",
-    "recipient.invalid_number",
-    "recipient.country_blocked",
-    "sender.invalid",
-    "provider.unknown",
-    "provider.disabled",
-    "content.too_long",
-    "content.not_encodable",
-    "idempotency.in_progress",
-    "idempotency.key_reused",
-    "rate.limited",
-    "quota.exceeded",
-    "route.none_available",
-    "broker.unavailable",
-    "broker.unconfirmed",
-    "overloaded",
-)
 _WEBHOOKS = ("sent", "delivered", "undelivered", "failed", "rejected", "expired", "canceled", "unknown")
 
 
 @cache
 def document(base_url: str = "") -> dict[str, Any]:
     _, components = msgspec.json.schema_components(
-        [SendMessage, Accepted, Message, DryRun, Account, ProblemBody], ref_template="#/components/schemas/{name}"
+        [SendMessage, Accepted, Message, DryRun, Account, ProblemBody, *openapi_batches.SCHEMAS], ref_template="#/components/schemas/{name}"
     )
     return {
         "openapi": "3.1.0",
@@ -60,6 +35,7 @@ def document(base_url: str = "") -> dict[str, Any]:
         "security": [{"apiKey": []}, {"bearer": []}],
         "tags": [
             {"name": "messages", "description": "Send messages and ask what became of them."},
+            {"name": "batches", "description": "Many messages in one request."},
             {"name": "account", "description": "Limits, and what is left of them."},
             {"name": "providers", "description": "What providers report to us."},
             {"name": "operations", "description": "For those who run the gateway."},
@@ -67,7 +43,7 @@ def document(base_url: str = "") -> dict[str, Any]:
         "paths": _paths(base_url),
         "webhooks": _webhooks(),
         "components": {
-            "schemas": components | _hooks_schemas(),
+            "schemas": components | openapi_batches.schemas(components) | _hooks_schemas(),
             "securitySchemes": {
                 "apiKey": {"type": "apiKey", "in": "header", "name": "API-Key"},
                 "bearer": {"type": "http", "scheme": "bearer"},
@@ -84,20 +60,20 @@ def _paths(base_url: str) -> dict[str, Any]:
                 "operationId": "sendMessage",
                 "tags": ["messages"],
                 "summary": "Send one message",
-                "parameters": [_IDEMPOTENCY_KEY, _REQUEST_ID, _TRACEPARENT],
+                "parameters": [IDEMPOTENCY_KEY, REQUEST_ID, TRACEPARENT],
                 "requestBody": {
                     "required": True,
-                    "content": {"application/json": {"schema": _ref("SendMessage"), "examples": examples.SEND_MESSAGE}},
+                    "content": {"application/json": {"schema": ref("SendMessage"), "examples": examples.SEND_MESSAGE}},
                 },
                 "responses": {
-                    "200": _json("A dry run: what would become of it.", "DryRun", examples.DRY_RUN),
-                    "202": _json(
+                    "200": answer("A dry run: what would become of it.", "DryRun", examples.DRY_RUN),
+                    "202": answer(
                         "Durably queued.",
                         "Accepted",
                         examples.ACCEPTED,
                         headers=("Location", "Idempotent-Replayed", "RateLimit-Policy", "RateLimit"),
                     ),
-                    **_problems(base_url, _SEND),
+                    **problems(base_url, SEND),
                 },
             }
         },
@@ -106,20 +82,21 @@ def _paths(base_url: str) -> dict[str, Any]:
                 "operationId": "readMessage",
                 "tags": ["messages"],
                 "summary": "What became of a message",
-                "parameters": [_TRACKING_ID, _REQUEST_ID],
+                "parameters": [TRACKING_ID, REQUEST_ID],
                 "responses": {
-                    "200": _json("The message.", "Message", examples.MESSAGE),
-                    **_problems(base_url, (*_AUTH, "message.not_found")),
+                    "200": answer("The message.", "Message", examples.MESSAGE),
+                    **problems(base_url, (*AUTH, "message.not_found")),
                 },
             }
         },
+        **openapi_batches.paths(base_url),
         "/v1/account": {
             "get": {
                 "operationId": "readAccount",
                 "tags": ["account"],
                 "summary": "The client, its key and its limits",
-                "parameters": [_REQUEST_ID],
-                "responses": {"200": _json("The account.", "Account", examples.ACCOUNT), **_problems(base_url, _AUTH)},
+                "parameters": [REQUEST_ID],
+                "responses": {"200": answer("The account.", "Account", examples.ACCOUNT), **problems(base_url, AUTH)},
             }
         },
         "/v1/callbacks/{provider}/{token}": {
@@ -140,7 +117,7 @@ def _callback(base_url: str, method: str) -> dict[str, Any]:
         "security": [],
         "responses": {
             "200": {"description": "Durably queued.", "content": {"text/plain": {"schema": {"type": "string"}}}},
-            **_problems(
+            **problems(
                 base_url,
                 (
                     "route.not_found",
@@ -165,34 +142,6 @@ def _probe(operation: str, summary: str, *, unready: bool = False) -> dict[str, 
     if unready:
         responses["503"] = {"description": "No; the body says why.", "content": text}
     return {"get": {"operationId": operation, "tags": ["operations"], "summary": summary, "security": [], "responses": responses}}
-
-
-def _problems(base_url: str, codes: tuple[str, ...]) -> dict[str, Any]:
-    by_status: dict[int, list[str]] = {}
-    for code in codes:
-        by_status.setdefault(CATALOGUE[code].status or 500, []).append(code)
-    return {
-        str(status): {
-            "description": ", ".join(f"`{code}`" for code in members),
-            "headers": {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}}
-            | ({"Retry-After": {"$ref": "#/components/headers/Retry-After"}} if status in {409, 429, 503} else {}),
-            "content": {
-                "application/problem+json": {
-                    "schema": _ref("ProblemBody"),
-                    "examples": {code: {"value": examples.problem(code, base_url)} for code in members},
-                }
-            },
-        }
-        for status, members in sorted(by_status.items())
-    }
-
-
-def _json(description: str, schema: str, example: Any, *, headers: tuple[str, ...] = ()) -> dict[str, Any]:
-    return {
-        "description": description,
-        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-ID", *headers)},
-        "content": {"application/json": {"schema": _ref(schema), "example": example}},
-    }
 
 
 def _headers() -> dict[str, Any]:
@@ -225,7 +174,7 @@ def _webhooks() -> dict[str, Any]:
                 ],
                 "requestBody": {
                     "required": True,
-                    "content": {"application/json": {"schema": _ref("InboundEvent" if name == "received" else "MessageEvent")}},
+                    "content": {"application/json": {"schema": ref("InboundEvent" if name == "received" else "MessageEvent")}},
                 },
                 "responses": {"2XX": {"description": "Taken."}, "410": {"description": "Do not call this endpoint again."}},
             }
@@ -248,38 +197,11 @@ def _hooks_schemas() -> dict[str, Any]:
 
     inbound = ("id", "from", "to", "text", "segments", "received_at", "client")
     return {
-        "MessageEvent": event([f"message.{name}" for name in _WEBHOOKS], _ref("Message")),
-        "InboundEvent": event(["message.received"], _ref("Inbound")),
+        "MessageEvent": event([f"message.{name}" for name in _WEBHOOKS], ref("Message")),
+        "InboundEvent": event(["message.received"], ref("Inbound")),
         "Inbound": {
             "type": "object",
             "required": list(inbound),
             "properties": {name: {"type": "string"} for name in inbound} | {"segments": {"type": "integer"}},
         },
     }
-
-
-def _ref(name: str) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-_TRACKING_ID = {
-    "name": "tracking_id",
-    "in": "path",
-    "required": True,
-    "schema": {"type": "string", "format": "uuid"},
-    "example": examples.TRACKING_ID,
-}
-_IDEMPOTENCY_KEY = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "description": "1 to 255 visible ASCII characters, bare or as a quoted string; the same key and request get the first answer again.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
-    "example": "order-17-first-try",
-}
-_REQUEST_ID = {
-    "name": "X-Request-ID",
-    "in": "header",
-    "description": "Comes back in the answer.",
-    "schema": {"type": "string", "maxLength": 128},
-}
-_TRACEPARENT = {"name": "traceparent", "in": "header", "description": "W3C trace context, passed on.", "schema": {"type": "string"}}

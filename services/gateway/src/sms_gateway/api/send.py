@@ -26,7 +26,7 @@ from sms_gateway.validation import read_message
 log = structlog.get_logger()
 
 _ACCEPTED = {
-    (mode, traffic_type): metrics.ACCEPTED.labels(mode, traffic_type)
+    (mode, traffic_type): metrics.Count(metrics.ACCEPTED.labels(mode, traffic_type))
     for mode in ("live", "test")
     for traffic_type in ("otp", "transactional", "promotional")
 }
