@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from sms_providers.adapters.generic import GenericProvider
 from sms_providers.adapters.infobip import InfobipProvider
 from sms_providers.adapters.sinch import SinchProvider
 from sms_providers.adapters.telnyx import TelnyxProvider
@@ -20,6 +21,7 @@ _ALL: tuple[type[Provider[Any]], ...] = (
     TelnyxProvider,
     InfobipProvider,
     SinchProvider,
+    GenericProvider,
 )
 ADAPTERS: dict[str, type[Provider[Any]]] = {adapter.slug: adapter for adapter in _ALL}
 

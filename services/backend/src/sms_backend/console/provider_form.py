@@ -13,7 +13,7 @@ from sms_backend.routing import services
 from sms_backend.routing.models import Provider
 from sms_providers.registry import ADAPTERS
 
-SETTINGS = ("priority", "weight", "throughput", "countries")
+SETTINGS = ("priority", "weight", "throughput", "countries", "denied")
 _PREFIX = "config_"
 
 
@@ -90,6 +90,9 @@ def _field(name: str, info: FieldInfo) -> forms.Field:
         return forms.IntegerField(**common)
     if choices := [kind for kind in kinds if isinstance(kind, str)]:
         return forms.ChoiceField(**common, choices=[(choice, choice) for choice in choices])
+    extra = info.json_schema_extra
+    if isinstance(extra, dict) and extra.get("format") == "multiline":
+        return forms.CharField(**common, widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false"}))
     return forms.CharField(**common)
 
 
