@@ -48,6 +48,7 @@ SELECT picked.* FROM (SELECT client_id FROM due ORDER BY random()) due, LATERAL 
     FROM messages m
     WHERE m.lane = %(lane)s AND m.client_id = due.client_id AND m.status IN ('queued', 'scheduled')
       AND m.next_attempt_at <= now() AND m.expires_at > now() AND m.id >= %(floor)s
+      AND m.cancel_requested_at IS NULL
     ORDER BY m.next_attempt_at
     LIMIT (SELECT most FROM share)
     FOR UPDATE SKIP LOCKED

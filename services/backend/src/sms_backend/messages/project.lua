@@ -1,8 +1,24 @@
--- Show statuses: compare-and-set on the version.
--- KEYS[1] any key of the client, for its slot. ARGV: the client's prefix, TTL of a final status in seconds, then per message: tracking id, version, final (1/0), JSON.
-local prefix, final_ttl = ARGV[1], ARGV[2]
+-- Show statuses: compare-and-set on the version; and settle the reservations of what is stored.
+-- KEYS[1] any key of the client, for its slot.
+-- ARGV: the client's prefix, TTL of a final status in seconds, how many batches, their ids, then per message: tracking id, version, final (1/0), JSON.
+local prefix, final_ttl, batches = ARGV[1], ARGV[2], tonumber(ARGV[3])
+
+local function settle(id)
+  local reservation = prefix .. 'r:' .. id
+  local state, digest = string.match(redis.call('GETRANGE', reservation, 0, 159), '^(.)|[^|]*|[^|]*|[^|]*|[^|]*|([^|]*)|')
+  if state == 'p' then
+    redis.call('ZREM', prefix .. 'p', id)
+    redis.call('SETRANGE', reservation, 0, 'd')
+  end
+  return digest
+end
+
+-- A batch's stays until its time is over: it says whose the batch is.
+for i = 4, 3 + batches do
+  settle(ARGV[i])
+end
 local shown = 0
-for i = 3, #ARGV, 4 do
+for i = 4 + batches, #ARGV, 4 do
   local id, version, final, json = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local key = prefix .. 'm:' .. id
   local known = tonumber(string.match(redis.call('GETRANGE', key, 0, 15), '^(%d+)|'))
@@ -15,18 +31,9 @@ for i = 3, #ARGV, 4 do
     end
     shown = shown + 1
   end
-  -- The message is stored: its reservation is settled, and not needed without an idempotency key that may be repeated.
-  local reservation = prefix .. 'r:' .. id
-  local state, digest = string.match(redis.call('GETRANGE', reservation, 0, 159), '^(.)|[^|]*|[^|]*|[^|]*|[^|]*|([^|]*)|')
-  if state then
-    if state == 'p' then
-      redis.call('ZREM', prefix .. 'p', id)
-    end
-    if digest == '' then
-      redis.call('DEL', reservation)
-    elseif state == 'p' then
-      redis.call('SETRANGE', reservation, 0, 'd')
-    end
+  -- Its status answers now: the reservation is not needed without an idempotency key that may be repeated.
+  if settle(id) == '' then
+    redis.call('DEL', prefix .. 'r:' .. id)
   end
 end
 return shown

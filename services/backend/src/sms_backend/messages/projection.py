@@ -46,12 +46,15 @@ def project(cursor: psycopg.Cursor[Any], rows: Iterable[Any], *, refunds: bool =
     for alias in cursor.execute(_ALIASES, (ids, [])).fetchall():
         aliases[alias.message_id].append(alias)
     per_client: dict[str, list[bytes | str | int]] = defaultdict(list)
+    batches: dict[str, set[str]] = defaultdict(set)
     with cache.pipeline(transaction=False) as pipe:
         for row in rows:
             others = aliases.get(row.id, ())
             view = message_view(row, [alias.alias for alias in others])
             shown = (row.version, int(view.is_final), _encode(view))
             arguments = per_client[row.client_id]
+            if row.batch_id is not None:
+                batches[row.client_id].add(str(row.batch_id))
             arguments += (str(row.id), *shown)
             for alias in others:
                 arguments += (str(alias.alias), *shown)
@@ -61,7 +64,8 @@ def project(cursor: psycopg.Cursor[Any], rows: Iterable[Any], *, refunds: bool =
                 _give_back(pipe, row.client_id, row.id, row)
         for client, arguments in per_client.items():
             prefix = keyspace.client_prefix(client)
-            _project(keys=[prefix], args=[prefix, keyspace.FINAL_TTL, *arguments], client=pipe)
+            settled = batches[client]
+            _project(keys=[prefix], args=[prefix, keyspace.FINAL_TTL, len(settled), *settled, *arguments], client=pipe)
         pipe.execute()
 
 

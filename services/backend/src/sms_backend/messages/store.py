@@ -4,10 +4,12 @@ Storing accepted messages: the first commit of a message's life, after which its
 Everything here can be run again: a redelivery changes nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import psycopg
@@ -15,63 +17,43 @@ import psycopg
 from sms_backend.core import metrics
 from sms_backend.messages import suppressions
 from sms_backend.messages.events import announce_ids
+from sms_backend.messages.keys import add_aliases, settle_keys
 from sms_contract.envelope import Submission
 from sms_contract.ids import created_ms
-from sms_contract.keyspace import IDEMPOTENCY_TTL
 from sms_contract.status import WAITING, Status
 
 _INSERT = """
 INSERT INTO messages (
     id, client_id, mode, lane, recipient, sender, text, wire_text, encoding, segments, characters, max_segments, providers, reference,
     callback_url, metadata, on_unknown, batch_id, batch_index, key_id, traceparent, status, version, next_attempt_at, error_code,
-    charged_day, charged_segments, refunded_at, send_at, expires_at, created_at, stored_at, updated_at,
+    charged_day, charged_segments, refunded_at, cancel_requested_at, send_at, expires_at, created_at, stored_at, updated_at,
     attempts, round, tried, unsuitable, resends
 )
 SELECT
     t.id, client, mode, lane, recipient, sender, text, wire_text, encoding, segments, characters, max_segments,
     coalesce(string_to_array(providers, ','), '{}'), reference, callback_url, metadata, on_unknown, batch_id, batch_index, key_id,
     traceparent,
-    CASE WHEN error IS NOT NULL THEN 'rejected' WHEN send_at > extract(epoch FROM now()) * 1000 THEN 'scheduled' ELSE 'queued' END,
+    CASE WHEN error IS NOT NULL THEN 'rejected' WHEN asked_back IS NOT NULL THEN 'canceled'
+         WHEN send_at > extract(epoch FROM now()) * 1000 THEN 'scheduled' ELSE 'queued' END,
     1,
-    CASE WHEN error IS NULL THEN greatest(now(), to_timestamp(send_at / 1000.0)) END,
-    error, charged_day, charged_segments, CASE WHEN error IS NOT NULL AND charged_day IS NOT NULL THEN now() END,
+    CASE WHEN error IS NULL AND asked_back IS NULL THEN greatest(now(), to_timestamp(send_at / 1000.0)) END,
+    error, charged_day, charged_segments,
+    CASE WHEN (error IS NOT NULL OR asked_back IS NOT NULL) AND charged_day IS NOT NULL THEN now() END, asked_back,
     to_timestamp(send_at / 1000.0), to_timestamp(expires_at / 1000.0), to_timestamp(created_at / 1000.0), now(), now(),
     0, 0, '{}', '{}', 0
 FROM unnest(
     %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
     %s::int[], %s::int[], %s::int[],
     %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::text[], %s::uuid[], %s::int[], %s::text[], %s::text[],
-    %s::text[], %s::date[], %s::int[], %s::bigint[], %s::bigint[], %s::bigint[]
+    %s::text[], %s::date[], %s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[]
 ) AS t (
     id, client, mode, lane, recipient, sender, text, wire_text, encoding, segments, characters, max_segments,
     providers, reference, callback_url, metadata, on_unknown, batch_id, batch_index, key_id, traceparent,
-    error, charged_day, charged_segments, send_at, expires_at, created_at
+    error, charged_day, charged_segments, send_at, expires_at, created_at, asked_back
 )
 ORDER BY t.id
 ON CONFLICT (id) DO NOTHING
 RETURNING id, client_id, charged_day, charged_segments, status
-"""
-
-#: Takes a key, or leaves it with whom it belongs to; one whose 24 hours are over changes hands.
-_TAKE_KEYS = """
-INSERT INTO idempotency_keys AS k (client_id, digest, item, message_id, fingerprint, reserved_at)
-SELECT client, digest, item, message_id, fingerprint, to_timestamp(reserved_at / 1000.0)
-FROM unnest(%s::text[], %s::text[], %s::int[], %s::uuid[], %s::text[], %s::bigint[])
-    AS t (client, digest, item, message_id, fingerprint, reserved_at)
-ORDER BY client, digest, item
-ON CONFLICT (client_id, digest, item) DO UPDATE SET
-    message_id = CASE WHEN k.reserved_at < excluded.reserved_at - %s THEN excluded.message_id ELSE k.message_id END,
-    fingerprint = CASE WHEN k.reserved_at < excluded.reserved_at - %s THEN excluded.fingerprint ELSE k.fingerprint END,
-    reserved_at = CASE WHEN k.reserved_at < excluded.reserved_at - %s THEN excluded.reserved_at ELSE k.reserved_at END
-RETURNING client_id, digest, item, message_id, fingerprint
-"""
-
-_ADD_ALIASES = """
-INSERT INTO aliases (alias, message_id, client_id, created_at, charged_day, charged_segments)
-SELECT alias, message_id, client, now(), charged_day, charged_segments
-FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::date[], %s::int[]) AS t (alias, message_id, client, charged_day, charged_segments)
-ON CONFLICT (alias) DO NOTHING
-RETURNING alias, message_id
 """
 
 _CHARGE = """
@@ -82,7 +64,8 @@ ON CONFLICT (client_id, day) DO UPDATE SET used = q.used + excluded.used
 
 _PROJECT_LATER = "INSERT INTO projection_due (due_at, message_ids, while_status) VALUES (now() + %s, %s::uuid[], %s::text[]) RETURNING id"
 
-_DAY = timedelta(seconds=IDEMPOTENCY_TTL)
+_ENDED = frozenset({Status.REJECTED, Status.CANCELED})
+_NONE: Mapping[str, datetime] = MappingProxyType({})
 #: A message that has not moved on after this long is shown as stored; most have been sent by then.
 _SHOW_STORED_AFTER = timedelta(seconds=2)
 
@@ -93,28 +76,35 @@ class Stored:
 
     inserted: int  #: rows that are new
     lanes: frozenset[str]  #: in which there is work now
+    recalled: list[tuple[UUID, str, datetime]]  #: messages (with client, and when) that were asked back by an alias that came now
 
 
-def store(cursor: psycopg.Cursor[Any], submissions: Iterable[Submission]) -> Stored:
+def store(cursor: psycopg.Cursor[Any], submissions: Iterable[Submission], *, asked_back: Mapping[str, datetime] = _NONE) -> Stored:
     """
     Store messages, their charges and their keys, in the caller's transaction.
+
+    What is `asked_back` (tracking ids, and when they were) is canceled as it comes.
 
     Raises `psycopg.DataError` or `psycopg.IntegrityError` where a row cannot be stored, any other `psycopg.Error` where nothing can be now.
     """
     unique = list({s.tracking_id: s for s in submissions}.values())
-    fresh, aliases, reused = _settle_keys(cursor, unique)
+    fresh, aliases, reused = settle_keys(cursor, unique)
     errors = {s.tracking_id: "idempotency.key_reused" for s in reused} | _opted_out(cursor, fresh)
-    inserted = cursor.execute(_INSERT, _columns([*fresh, *reused], errors)).fetchall()
+    inserted = cursor.execute(_INSERT, _columns([*fresh, *reused], errors, asked_back)).fetchall()
     changed = [row.id for row in inserted]
-    announce_ids(cursor, [row.id for row in inserted if row.status == Status.REJECTED])
+    announce_ids(cursor, [row.id for row in inserted if row.status in _ENDED])
     if aliases:
-        changed += _add_aliases(cursor, aliases)
-    charge(cursor, [(row.client_id, row.charged_day, row.charged_segments) for row in inserted if row.status != "rejected"])
+        changed += add_aliases(cursor, aliases)
+    charge(cursor, [(row.client_id, row.charged_day, row.charged_segments) for row in inserted if row.status not in _ENDED])
     if changed:
-        at_once = bool(errors or aliases)
+        at_once = bool(errors or aliases or asked_back)
         cursor.execute(_PROJECT_LATER, (timedelta() if at_once else _SHOW_STORED_AFTER, changed, None if at_once else list(WAITING)))
     new = {str(row.id) for row in inserted if row.status == "queued"}
-    return Stored(inserted=len(inserted), lanes=frozenset(s.traffic_type for s in fresh if s.tracking_id in new))
+    return Stored(
+        inserted=len(inserted),
+        lanes=frozenset(s.traffic_type for s in fresh if s.tracking_id in new),
+        recalled=[(message_id, s.client, asked_back[s.tracking_id]) for s, message_id in aliases if s.tracking_id in asked_back],
+    )
 
 
 def charge(cursor: psycopg.Cursor[Any], charges: Iterable[tuple[str, Any, int]]) -> None:
@@ -135,67 +125,13 @@ def project_later(cursor: psycopg.Cursor[Any], ids: list[Any], *, after: float, 
     return promise
 
 
-def _settle_keys(
-    cursor: psycopg.Cursor[Any], submissions: list[Submission]
-) -> tuple[list[Submission], list[tuple[Submission, Any]], list[Submission]]:
-    """Idempotency's last word: who is new (or a redelivery), who is an alias of which message, whose key was used for something else."""
-    first: dict[tuple[str, str, int], Submission] = {}
-    for s in submissions:
-        if s.idempotency is not None:
-            first.setdefault((s.client, s.idempotency, s.index), s)
-    if not first:
-        return submissions, [], []
-    takers = list(first.values())
-    rows = cursor.execute(
-        _TAKE_KEYS,
-        (
-            [s.client for s in takers],
-            [s.idempotency for s in takers],
-            [s.index for s in takers],
-            [s.tracking_id for s in takers],
-            [s.fingerprint for s in takers],
-            [s.reserved_at for s in takers],
-            _DAY,
-            _DAY,
-            _DAY,
-        ),
-    ).fetchall()
-    holders = {(row.client_id, row.digest, row.item): row for row in rows}
-    fresh: list[Submission] = []
-    aliases: list[tuple[Submission, Any]] = []
-    reused: list[Submission] = []
-    for s in submissions:
-        holder = None if s.idempotency is None else holders[s.client, s.idempotency, s.index]
-        if holder is None or str(holder.message_id) == s.tracking_id:
-            fresh.append(s)
-        elif holder.fingerprint == s.fingerprint:
-            aliases.append((s, holder.message_id))
-        else:
-            reused.append(s)
-    return fresh, aliases, reused
-
-
-def _add_aliases(cursor: psycopg.Cursor[Any], aliases: list[tuple[Submission, Any]]) -> list[Any]:
-    rows = cursor.execute(
-        _ADD_ALIASES,
-        (
-            [s.tracking_id for s, _ in aliases],
-            [message_id for _, message_id in aliases],
-            [s.client for s, _ in aliases],
-            [s.charged_day for s, _ in aliases],
-            [s.segments for s, _ in aliases],
-        ),
-    ).fetchall()
-    return [row.alias for row in rows] + [row.message_id for row in rows]
-
-
 def _opted_out(cursor: psycopg.Cursor[Any], submissions: list[Submission]) -> dict[str, str]:
     barred = suppressions.listed(cursor, [(s.client, s.sender, s.to) for s in submissions])
     metrics.opted_out.labels("intake").inc(len(barred))
     return {submissions[index].tracking_id: suppressions.CODE for index in barred}
 
 
-def _columns(submissions: list[Submission], errors: dict[str, str]) -> tuple[list[Any], ...]:
+def _columns(submissions: list[Submission], errors: dict[str, str], asked_back: Mapping[str, datetime]) -> tuple[list[Any], ...]:
     return (
         [s.tracking_id for s in submissions],
         [s.client for s in submissions],
@@ -224,4 +160,5 @@ def _columns(submissions: list[Submission], errors: dict[str, str]) -> tuple[lis
         [s.send_at for s in submissions],
         [s.expires_at for s in submissions],
         [created_ms(s.tracking_id) for s in submissions],
+        [asked_back.get(s.tracking_id) for s in submissions],
     )

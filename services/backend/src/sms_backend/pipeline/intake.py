@@ -14,15 +14,19 @@ import psycopg
 import structlog
 
 from sms_backend.core import metrics
+from sms_backend.messages import cancel
+from sms_backend.messages.events import announce
 from sms_backend.messages.hot import hot_cursor
 from sms_backend.messages.store import store
 from sms_contract import envelope, topology
-from sms_contract.envelope import Callback, Submission
+from sms_contract.envelope import Callback, Cancel, Submission
+from sms_contract.ids import is_tracking_id
 
 log = structlog.get_logger()
 
 #: More bad rows than this among one batch, and more than half of it: something else is wrong, and parking would bury it.
 _MANY = 20
+_TYPES: dict[type, str] = {Submission: envelope.SUBMISSION_V1, Cancel: envelope.CANCEL_V1, Callback: envelope.CALLBACK_V1}
 
 _PARK = """
 INSERT INTO parked (queue, reason, body, headers, message_id, parked_at)
@@ -61,7 +65,7 @@ class Entry:
     delivery: Delivery
     index: int
     raw: bytes
-    content: Submission | Callback | None
+    content: Submission | Cancel | Callback | None
     problem: str = ""
 
 
@@ -72,6 +76,7 @@ class Taken:
     stored: int = 0
     parked: int = 0
     callbacks: int = 0
+    canceled: int = 0  #: how many messages a cancel has changed
     lanes: frozenset[str] = frozenset()
 
     def __add__(self, other: "Taken") -> "Taken":
@@ -79,6 +84,7 @@ class Taken:
             stored=self.stored + other.stored,
             parked=self.parked + other.parked,
             callbacks=self.callbacks + other.callbacks,
+            canceled=self.canceled + other.canceled,
             lanes=self.lanes | other.lanes,
         )
 
@@ -103,7 +109,7 @@ def read(delivery: Delivery) -> list[Entry]:
         whole = envelope.decode_envelope(delivery.body)
     except msgspec.DecodeError as error:
         return [Entry(delivery=delivery, index=0, raw=delivery.body, content=None, problem=f"not an envelope: {error}")]
-    if whole.type not in {envelope.SUBMISSION_V1, envelope.CALLBACK_V1}:
+    if whole.type not in _TYPES.values():
         return [Entry(delivery=delivery, index=0, raw=delivery.body, content=None, problem=f"type {whole.type!r} is not known here")]
     return [_decoded(delivery, index, raw, whole) for index, raw in enumerate(whole.entries)]
 
@@ -116,17 +122,30 @@ def _dead_letter(delivery: Delivery) -> Entry:
 
 
 def _decoded(delivery: Delivery, index: int, raw: msgspec.Raw, whole: envelope.Envelope) -> Entry:
-    content: Submission | Callback | None = None
+    content: Submission | Cancel | Callback | None = None
     problem = ""
     try:
-        is_submission = whole.type == envelope.SUBMISSION_V1
-        content = envelope.decode_submission(raw, whole.defaults) if is_submission else envelope.decode_callback(raw)
+        content = _content(raw, whole)
     except msgspec.DecodeError as error:
         problem = str(error)
     # Parked alone, an entry is an envelope again, so that it can be replayed alone.
     defaults = None if whole.defaults is None else msgspec.json.encode(whole.defaults)
     body = b"" if content is not None else envelope.encode_envelope(whole.type, [bytes(raw)], defaults)
     return Entry(delivery=delivery, index=index, raw=body, content=content, problem=problem)
+
+
+def _content(raw: msgspec.Raw, whole: envelope.Envelope) -> Submission | Cancel | Callback:
+    match whole.type:
+        case envelope.SUBMISSION_V1:
+            return envelope.decode_submission(raw, whole.defaults)
+        case envelope.CANCEL_V1:
+            request = envelope.decode_cancel(raw)
+            named = [target for target in (request.tracking_id, request.batch_id) if target is not None]
+            if len(named) != 1 or not is_tracking_id(named[0]):
+                raise msgspec.ValidationError("names neither one message nor one batch")
+            return request
+        case _:
+            return envelope.decode_callback(raw)
 
 
 class _Tally:
@@ -159,10 +178,15 @@ def _commit(entries: list[Entry], tally: _Tally) -> Taken:
 
 def _write(entries: Sequence[Entry]) -> Taken:
     submissions = [entry.content for entry in entries if isinstance(entry.content, Submission)]
+    cancels = [entry.content for entry in entries if isinstance(entry.content, Cancel)]
     callbacks = [entry.content for entry in entries if isinstance(entry.content, Callback)]
     bad = [entry for entry in entries if entry.content is None]
     with hot_cursor() as cursor:
-        stored = store(cursor, submissions) if submissions else None
+        cancel.guard(cursor, storing={s.client for s in submissions}, canceling={c.client for c in cancels})
+        stored = store(cursor, submissions, asked_back=cancel.asked_back(cursor, submissions)) if submissions else None
+        changed = cancel.take_back(cursor, stored.recalled) if stored else []
+        changed += cancel.cancel(cursor, cancels)
+        announce(cursor, changed)
         if callbacks:
             _store_callbacks(cursor, callbacks)
         if bad:
@@ -171,6 +195,7 @@ def _write(entries: Sequence[Entry]) -> Taken:
         stored=stored.inserted if stored else 0,
         parked=len(bad),
         callbacks=len(callbacks),
+        canceled=len(changed),
         lanes=stored.lanes if stored else frozenset(),
     )
 
@@ -182,8 +207,7 @@ def _is_about_the_row(error: psycopg.Error) -> bool:
 
 def _refused(entry: Entry, error: psycopg.Error) -> Entry:
     assert entry.content is not None
-    kind = envelope.SUBMISSION_V1 if isinstance(entry.content, Submission) else envelope.CALLBACK_V1
-    raw = envelope.encode_envelope(kind, [envelope.encode_entry(entry.content)])
+    raw = envelope.encode_envelope(_TYPES[type(entry.content)], [envelope.encode_entry(entry.content)])
     # The server's message may quote the row; its code and what it names say enough.
     problem = (
         f"cannot be stored: {type(error).__name__} {error.sqlstate or ''} {error.diag.constraint_name or error.diag.column_name or ''}"

@@ -6,7 +6,7 @@ from functools import partial
 from django.db import connection
 
 from sms_backend.core.environment import environment
-from sms_backend.messages import deliveries
+from sms_backend.messages import cancel, deliveries
 from sms_backend.messages import sweep as sweeps
 from sms_backend.messages.hot import hot_cursor
 from sms_backend.messages.projection import project_due
@@ -40,6 +40,7 @@ def sweep() -> None:
         partial(sweeps.silent_leases, limit=_BATCH, wait=environment.smsgw_unknown_wait, wait_otp=environment.smsgw_unknown_wait_otp),
         partial(sweeps.decided_unknowns, limit=_BATCH),
         partial(sweeps.expired, limit=_BATCH),
+        partial(cancel.stopped, limit=_BATCH),
         partial(adopt_orphans, limit=_BATCH),
     ):
         while persist(change) == _BATCH:
@@ -50,5 +51,7 @@ def housekeeping(*, now: datetime) -> None:
     """Each minute."""
     ensure_partitions(connection, now)
     reservations.clear_pending(now)
+    with hot_cursor() as cursor:
+        cancel.forget(cursor)
     while persist(partial(sweeps.unreported, limit=_BATCH)) == _BATCH:
         pass
