@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, Field
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-#: The gateway's own; a test compares them.
+#: The gateway's own, but for its protocol; a test compares them.
 UVICORN: Final[dict[str, Any]] = {
     "loop": "uvloop",
     "http": "httptools",

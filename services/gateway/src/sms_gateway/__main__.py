@@ -21,7 +21,7 @@ def main() -> None:
         port=settings.gateway_port,
         workers=settings.gateway_workers,
         loop="uvloop",
-        http="httptools",
+        http="sms_gateway.protocol:Protocol",
         ws="none",
         lifespan="on",
         access_log=False,

@@ -52,10 +52,12 @@ class Gateway:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self.cache.close()
+            metrics.fold()
 
     async def _observe(self) -> None:
         while True:
             metrics.IN_FLIGHT.set(self.submissions.in_flight)
             metrics.BROKER_UP.set(self.broker.up)
             metrics.CACHE_READY.set(self.cache.ready)
+            metrics.fold()
             await asyncio.sleep(1.0)

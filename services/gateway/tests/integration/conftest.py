@@ -13,13 +13,16 @@ import aio_pika
 import httpx
 import msgspec
 import pytest
+import uvicorn
 from redis.asyncio import Redis
+from uvicorn.server import ServerState
 
 from sms_contract import keyspace, topology
 from sms_contract.envelope import Submission, decode_envelope, decode_submission
 from sms_contract.keyspace import ClientRecord, KeyRecord, ProviderRecord
 from sms_gateway import main
 from sms_gateway.observability import logs
+from sms_gateway.protocol import Protocol
 from sms_gateway.settings import Settings
 
 PEPPER = "p" * 32
@@ -108,6 +111,7 @@ class System:
         self.cache = cache
         self.broker = broker
         self.gateway = app._app.state.gateway
+        self._app = app
         self._amqp_url = amqp_url
 
     async def add_key(self, key_id: str = "live1", *, mode: str = "live", client: str = "c1", **fields: Any) -> str:
@@ -164,6 +168,28 @@ class System:
         keys = [key.decode() for kind in ("r:*", "i:*", "p") for key in await self.redis.keys(prefix.replace("{", r"\{") + kind)]
         return {key.removeprefix(prefix) for key in keys}
 
+    @contextlib.asynccontextmanager
+    async def sending(self, key: str) -> AsyncIterator[Callable[[], Any]]:
+        """Send a message to the gateway behind Uvicorn; hands out how to go away, and waits until the server has noticed."""
+        config = uvicorn.Config(self._app, ws="none", lifespan="off", log_config=None, access_log=False)
+        config.load()
+        state = ServerState()
+        server = await asyncio.get_running_loop().create_server(lambda: Protocol(config, state, {}), "127.0.0.1", 0)
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+
+        async def leave() -> None:
+            writer.transport.abort()
+            await self.until(lambda: not state.connections)
+
+        body = json.dumps(GOOD)
+        head = f"API-Key: sgw_live_live1_{SECRET}\r\nIdempotency-Key: {key}\r\nContent-Type: application/json\r\n"
+        writer.write(f"POST /v1/messages HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+        try:
+            yield leave
+        finally:
+            await leave()
+            server.close()
+
     async def queued(self, queue: str = topology.SUBMISSIONS) -> list[Submission]:
         """Take everything out of a queue."""
         connection = await aio_pika.connect(self._amqp_url)
@@ -175,7 +201,7 @@ class System:
                 await message.ack()
                 envelope = decode_envelope(message.body)
                 assert (message.type, message.delivery_mode) == (envelope.type, aio_pika.DeliveryMode.PERSISTENT)
-                found += [decode_submission(entry) for entry in envelope.entries]
+                found += [decode_submission(entry, envelope.defaults) for entry in envelope.entries]
             return found
         finally:
             await connection.close()

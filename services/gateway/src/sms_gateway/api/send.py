@@ -66,9 +66,9 @@ class SendMessages:
         try:
             outcome = await gateway.submissions.submit(wish, arrived=arrived)
         except RefusedByAdmission as problem:
-            problem.headers += _limits(principal, problem.used, problem.day, wish.created_ms)
+            problem.headers += limits(principal, problem.used, problem.day, wish.created_ms)
             raise
-        answer: Headers = [(b"content-type", b"application/json"), *_limits(principal, outcome.used, outcome.day, wish.created_ms)]
+        answer: Headers = [(b"content-type", b"application/json"), *limits(principal, outcome.used, outcome.day, wish.created_ms)]
         if outcome.kind == "dry_run":
             await send_answer(send, 200, answer, outcome.body)
             return
@@ -92,7 +92,8 @@ class SendMessages:
         await send_answer(send, 202, answer, outcome.body)
 
 
-def _limits(principal: Principal, used: int, day: Day, now_ms: int) -> Headers:
+def limits(principal: Principal, used: int, day: Day, now_ms: int) -> Headers:
+    """The headers that tell a client of its limits, and of what is left of them."""
     if not principal.policy:
         return []
     headers = [(b"ratelimit-policy", principal.policy)]

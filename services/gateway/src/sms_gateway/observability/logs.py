@@ -117,11 +117,16 @@ class Logger(structlog.BoundLoggerBase):
         self._emit("error", event, fields)
 
     def _emit(self, level: str, event: str, fields: dict[str, object]) -> None:
-        now = time.time()
-        line: dict[str, object] = {"timestamp": f"{_second(int(now))}.{int(now * 1000) % 1000:03d}Z", "level": level, "event": event}
+        line: dict[str, object] = {"timestamp": timestamp(), "level": level, "event": event}
         if not fields.keys() <= ALLOWED:
             fields = {name: value for name, value in fields.items() if name in ALLOWED}
         self._logger.msg(_encode(line | fields))
+
+
+def timestamp() -> str:
+    """When a line is written."""
+    now = time.time()
+    return f"{_second(int(now))}.{int(now * 1000) % 1000:03d}Z"
 
 
 @lru_cache(maxsize=4)

@@ -6,12 +6,15 @@ With `PROMETHEUS_MULTIPROC_DIR` several processes add up in files; then the gaug
 
 import os
 from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-__all__ = ["CONTENT_TYPE", "Counter", "Histogram"]
+from sms_gateway.observability.tally import Count, Distribution, fold
+
+__all__ = ["CONTENT_TYPE", "Count", "Counter", "Distribution", "Histogram", "fold"]
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
@@ -37,9 +40,10 @@ BROKER_UP: Final = Gauge("smsgw_broker_up", "1 where publishing is possible.", m
 CACHE_READY: Final = Gauge("smsgw_cache_ready", "1 where the read model may be believed.", multiprocess_mode="livemin")
 
 
+@cache
 def flush_observer(stage: str) -> Callable[[int, float], None]:
     """What a coalescer reports its flushes to."""
-    items, seconds = FLUSH_ITEMS.labels(stage), FLUSH_SECONDS.labels(stage)
+    items, seconds = Distribution(FLUSH_ITEMS.labels(stage)), Distribution(FLUSH_SECONDS.labels(stage))
 
     def observe(count: int, duration: float) -> None:
         items.observe(count)
@@ -50,6 +54,7 @@ def flush_observer(stage: str) -> Callable[[int, float], None]:
 
 def exposition() -> bytes:
     """All metrics, in the text format of Prometheus."""
+    fold()
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()
