@@ -51,9 +51,20 @@ class Draft(msgspec.Struct, kw_only=True):
 
 def draft(request: SendMessage, principal: Principal, providers: Providers, *, idempotency_key: str | None, now_ms: int) -> Draft:
     """Check a request that is formally right. Raises `Problem`, the first in the promised order."""
+    idempotency = None
+    if idempotency_key is not None and request.dry_run is not True:
+        idempotency = idempotency_digest(principal.mode, idempotency_key)
+    fingerprint = hashlib.sha256(_PATH + _canonical(request)).hexdigest()
+    return checked(request, principal, providers, fingerprint=fingerprint, idempotency=idempotency, now_ms=now_ms)
+
+
+def checked(
+    request: SendMessage, principal: Principal, providers: Providers, *, fingerprint: str, idempotency: str | None, now_ms: int
+) -> Draft:
+    """The same, where the request is a part of another, whose fingerprint and key are its own. Raises `Problem`."""
     passing: list[Problem] = []
     try:
-        made = _draft(request, principal, providers, idempotency_key=idempotency_key, now_ms=now_ms, passing=passing)
+        made = _draft(request, principal, providers, fingerprint=fingerprint, idempotency=idempotency, now_ms=now_ms, passing=passing)
     except Problem as lasting:
         # What is always refused was never admitted, so there is nothing to wait for.
         raise (passing or [lasting])[0] from None
@@ -63,7 +74,14 @@ def draft(request: SendMessage, principal: Principal, providers: Providers, *, i
 
 
 def _draft(
-    request: SendMessage, principal: Principal, providers: Providers, *, idempotency_key: str | None, now_ms: int, passing: list[Problem]
+    request: SendMessage,
+    principal: Principal,
+    providers: Providers,
+    *,
+    fingerprint: str,
+    idempotency: str | None,
+    now_ms: int,
+    passing: list[Problem],
 ) -> Draft:
     client = principal.client
     test = principal.mode == "test"
@@ -113,8 +131,8 @@ def _draft(
         traffic_type=traffic_type,
         send_at=send_at,
         expires_at=(send_at or now_ms) + validity * 1000,
-        fingerprint=hashlib.sha256(_PATH + _canonical(request)).hexdigest(),
-        idempotency=None if dry_run or idempotency_key is None else idempotency_digest(principal.mode, idempotency_key),
+        fingerprint=fingerprint,
+        idempotency=idempotency,
         dry_run=dry_run,
         refusal=passing[0] if passing else None,
         no_route=None if named else missing,

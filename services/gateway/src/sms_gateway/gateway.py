@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from sms_gateway.admission.reserve import ADMISSION, Admission
 from sms_gateway.admission.settle import FINALIZE, RELEASE, Settler
 from sms_gateway.auth import Authenticator
+from sms_gateway.batch import Batches
 from sms_gateway.broker import Broker
 from sms_gateway.cache import Cache
 from sms_gateway.clock import Calendar, Clock
@@ -33,7 +34,16 @@ class Gateway:
         self.broker = Broker(settings.rabbitmq_url.get_secret_value())
         self.settler = Settler(self.cache)
         self.publisher = Publisher(self.broker, self.settler)
-        self.submissions = Submissions(Admission(self.cache), self.publisher, self.settler, self.calendar, cap=settings.gateway_in_flight)
+        admission = Admission(self.cache)
+        self.batches = Batches(
+            admission,
+            publisher=self.publisher,
+            settler=self.settler,
+            directory=self.directory,
+            clock=self.clock,
+            calendar=self.calendar,
+        )
+        self.submissions = Submissions(admission, self.publisher, self.settler, self.calendar, cap=settings.gateway_in_flight)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -45,6 +55,7 @@ class Gateway:
             try:
                 async with asyncio.timeout(FAREWELL):
                     await self.submissions.drain()
+                    await self.batches.drain()
                     await self.publisher.drain()
             except TimeoutError:
                 pass

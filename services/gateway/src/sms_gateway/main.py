@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from sms_gateway import settings as configuration
 from sms_gateway.api import account, callbacks, cancel, documentation, messages, preview, probes
 from sms_gateway.api.answers import problem_response
+from sms_gateway.api.batches import SendBatches
 from sms_gateway.api.edge import Edge
 from sms_gateway.api.send import SendMessages
 from sms_gateway.gateway import Gateway
@@ -56,6 +57,7 @@ def build(settings: Settings) -> ASGIApp:
     # First of all routes: it is asked for most.
     send = SendMessages(gateway)
     app.router.add_route(SendMessages.PATH, send, methods=["POST"])  # type: ignore[arg-type]
+    app.router.add_route(SendBatches.PATH, SendBatches(gateway), methods=["POST"])  # type: ignore[arg-type]
     for module in (messages, preview, cancel, account, callbacks, probes, documentation):
         app.include_router(module.router)
     _answer_in_problems(app, settings.public_base_url)

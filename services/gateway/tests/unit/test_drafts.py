@@ -10,7 +10,7 @@ from sms_gateway.clock import Calendar
 from sms_gateway.directory import Principal, Providers, principal
 from sms_gateway.drafts import Draft, draft
 from sms_gateway.problems import Problem
-from sms_gateway.submission import _submission
+from sms_gateway.submission import submission_of
 from sms_gateway.validation import read_message
 
 NOW = 1_730_616_033_280
@@ -87,7 +87,7 @@ def test_a_refusal_that_may_not_have_held_before_waits_for_admission_where_there
 
 def test_defaults() -> None:
     made = make(client={"default_sender": "ACME", "on_unknown": "hold"})
-    submission = _submission(made, Calendar().day("UTC", NOW))
+    submission = submission_of(made, Calendar().day("UTC", NOW))
     assert (submission.sender, submission.on_unknown, submission.traffic_type) == ("ACME", "hold", "transactional")
     assert (submission.expires_at - NOW, submission.charged_day) == (86_400_000, "20241103")
     assert make(traffic_type="otp").expires_at - NOW == 300_000
@@ -116,7 +116,7 @@ def test_the_fingerprint_is_of_what_was_asked_before_defaults() -> None:
 
 def test_an_envelope_is_read_by_the_other_side_as_it_was_meant() -> None:
     made = make(key="k", reference="order-17", text="Your code – 1", encoding="transliterate", traffic_type="otp", metadata={"order": "17"})
-    submission = _submission(made, Calendar().day("UTC", NOW))
+    submission = submission_of(made, Calendar().day("UTC", NOW))
     envelope = decode_envelope(encode_envelope(SUBMISSION_V1, [encode_entry(submission)]))
     read = decode_submission(envelope.entries[0])
     assert read == submission
@@ -125,4 +125,4 @@ def test_an_envelope_is_read_by_the_other_side_as_it_was_meant() -> None:
 
 
 def test_test_mode_is_never_charged() -> None:
-    assert _submission(make("test"), Calendar().day("UTC", NOW)).charged_day is None
+    assert submission_of(make("test"), Calendar().day("UTC", NOW)).charged_day is None

@@ -15,6 +15,15 @@ end
 if tonumber(deadline) > tonumber(ARGV[4]) then
   return 0
 end
+-- The records of a batch's messages go with its reservation.
+local answer = string.match(redis.call('GET', KEYS[1]), '^.|[^|]*|[^|]*|[^|]*|[^|]*|[^|]*|[^|]*|%d|({"batch_id":".*)$')
+if answer then
+  for _, message in ipairs(cjson.decode(answer).messages) do
+    if message.tracking_id then
+      redis.call('DEL', prefix .. 'r:' .. message.tracking_id)
+    end
+  end
+end
 redis.call('DEL', KEYS[1])
 redis.call('ZREM', prefix .. 'p', id)
 if digest ~= '' and redis.call('GET', prefix .. 'i:' .. digest) == id then

@@ -2,7 +2,8 @@
 --
 -- KEYS  client, bucket, pending, quota counter, and for each item its reservation and its idempotency pointer (the reservation again: no key)
 -- ARGV  prefix of the client's reservations, emission interval (us; 0: no rate limit), burst, daily limit (-1: none), quota TTL,
---       reservation TTL, idempotency TTL (s), and for each item: tokens, segments to charge, fingerprint, purpose, reservation
+--       reservation TTL, idempotency TTL (s), and for each item: tokens, segments to charge, fingerprint, purpose, reservation;
+--       then for each message of an item that is a batch: number of the item, tracking id, record
 --
 -- Purpose: `n` admit; `d` only say whether it would be admitted; `r` all checks hold but the last (no route), so admit nothing;
 --          `s` it was refused already: only what was admitted under its key before can change that.
@@ -98,6 +99,11 @@ local item = 8
 for key = 5, #KEYS, 2 do
   results[#results + 1] = judge(KEYS[key], KEYS[key + 1], item)
   item = item + 5
+end
+for message = item, #ARGV, 3 do
+  if string.sub(results[tonumber(ARGV[message])], 1, 2) == 'n|' then
+    redis.call('SET', prefix .. ARGV[message + 1], ARGV[message + 2], 'EX', ARGV[6])
+  end
 end
 if #pending > 0 then
   redis.call('ZADD', KEYS[3], unpack(pending))

@@ -30,6 +30,7 @@ class Claim(msgspec.Struct, kw_only=True):
     deadline_ms: int  #: by the clock of Redis: until then nobody may take it over
     answer: bytes  #: what `GET` and a replay show
     tokens: int = 1
+    items: list[tuple[str, bytes]] = []  #: of a batch: tracking ids, and what `GET` shows of each
 
 
 class Verdict(msgspec.Struct):
@@ -56,6 +57,11 @@ class Record(msgspec.Struct):
 def read_record(value: bytes) -> Record:
     state, owner, deadline, _, day, _, _, _, answer = value.split(b"|", 8)
     return Record(state == b"p", int(deadline), day.decode(), answer, owner.decode() if state == b"b" else "")
+
+
+def is_batch(value: bytes) -> bool:
+    """Whether a reservation is that of a batch, whose id is no message's."""
+    return value.split(b"|", 8)[8].startswith(keyspace.BATCH_ANSWER)
 
 
 def counts(value: bytes, now_ms: int) -> bool:
@@ -106,13 +112,16 @@ def _call(claims: list[Claim]) -> tuple[Script, list[str], list[Any]]:
         keyspace.FINAL_TTL,
         keyspace.IDEMPOTENCY_TTL,
     ]
-    for claim in claims:
+    items: list[Any] = []
+    for number, claim in enumerate(claims, 1):
         reservation = principal.prefix + claim.id
         keys += (reservation, reservation if claim.idempotency is None else keyspace.idempotency(client.id, claim.idempotency))
         charged = claim.day if claim.segments else ""
         head = f"p|{claim.owner}|{claim.deadline_ms}|{claim.segments}|{charged}|{claim.idempotency or ''}|{claim.fingerprint}|0|"
         arguments += (claim.tokens, claim.segments, claim.fingerprint, claim.purpose, head.encode() + claim.answer)
-    return ADMISSION, keys, arguments
+        for tracking_id, shown in claim.items:
+            items += (number, tracking_id, f"b|{claim.id}|0|0||||0|".encode() + shown)
+    return ADMISSION, keys, arguments + items
 
 
 def _verdict(result: bytes) -> Verdict:

@@ -16,7 +16,7 @@ from sms_contract import keyspace, topology
 from sms_contract.envelope import Cancel, encode_entry
 from sms_contract.ids import is_tracking_id
 from sms_contract.message import Message
-from sms_gateway.admission.reserve import read_record
+from sms_gateway.admission.reserve import is_batch, read_record
 from sms_gateway.api.resources import gateway_of, json_answer, with_scope
 from sms_gateway.broker import Confirmation
 from sms_gateway.cache import CacheError
@@ -48,7 +48,7 @@ async def cancel_message(
         _, final, answer = status.split(b"|", 2)
         if final == b"1":
             raise Problem("message.final", tracking_id=tracking_id)
-    elif reservation is not None:
+    elif reservation is not None and not is_batch(reservation):
         # Whatever its deadline: what was never confirmed may be on its way, and that is a reason to take it back.
         answer = read_record(reservation).answer
     else:
@@ -68,7 +68,7 @@ async def cancel_batch(batch_id: str, request: Request, principal: Annotated[Pri
     gateway, client = gateway_of(request), principal.client.id
     (record,) = await _known(gateway, keyspace.reservation(client, batch_id))
     # The id of a message is not that of a batch.
-    if record is None or not read_record(record).answer.startswith(keyspace.BATCH_ANSWER):
+    if record is None or not is_batch(record):
         raise Problem("message.not_found", "No such batch.")
     entry = encode_entry(Cancel(client=client, requested_at=gateway.clock.now_ms(), batch_id=batch_id))
     await _publish(gateway, entry, arrived, wanted=batch_id)

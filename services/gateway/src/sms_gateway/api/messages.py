@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from sms_contract import keyspace
 from sms_contract.ids import is_tracking_id
-from sms_gateway.admission.reserve import counts, read_record
+from sms_gateway.admission.reserve import counts, is_batch, read_record
 from sms_gateway.api.resources import gateway_of, json_answer, with_scope
 from sms_gateway.cache import CacheError
 from sms_gateway.directory import Principal
@@ -33,7 +33,7 @@ async def read_message(
         raise Problem("cache.unavailable") from error
     if isinstance(status, bytes):
         return json_answer(status.split(b"|", 2)[2])
-    if isinstance(reservation, bytes):
+    if isinstance(reservation, bytes) and not is_batch(reservation):
         record = read_record(reservation)
         holder: object = reservation
         if record.batch_id:
