@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from sms_providers.adapters.generic import GenericProvider
 from sms_providers.adapters.infobip import InfobipProvider
+from sms_providers.adapters.kavenegar import KavenegarProvider
 from sms_providers.adapters.sinch import SinchProvider
 from sms_providers.adapters.telnyx import TelnyxProvider
 from sms_providers.adapters.test import TestProvider
@@ -22,6 +23,7 @@ _ALL: tuple[type[Provider[Any]], ...] = (
     InfobipProvider,
     SinchProvider,
     GenericProvider,
+    KavenegarProvider,
 )
 ADAPTERS: dict[str, type[Provider[Any]]] = {adapter.slug: adapter for adapter in _ALL}
 

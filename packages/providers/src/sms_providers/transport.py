@@ -9,6 +9,7 @@ request; every other failure, a bare `TimeoutError` too, may have come after the
 import asyncio
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from types import TracebackType
 from typing import Final, Self
@@ -26,6 +27,8 @@ READ: Final = 10.0
 TOTAL: Final = 20.0
 #: Requests under way at once, per provider account.
 SLOTS: Final = 200
+#: Requests under way at once through libraries with sockets of their own.
+THREADS: Final = 16
 #: No answer to one message is larger; a larger one is not read to its end.
 MAX_ANSWER: Final = 1024 * 1024
 #: Below the idle time-outs that servers have, so that a request seldom meets a connection that is being closed.
@@ -62,6 +65,7 @@ class Transport:
         self._observe = observe
         self._semaphores: dict[str, asyncio.Semaphore] = {}
         self._session: aiohttp.ClientSession | None = None
+        self._threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="provider-library")  # starts none before the first use
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -80,6 +84,7 @@ class Transport:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -99,7 +104,7 @@ class Transport:
             started = time.perf_counter()
             result = "unknown"
             try:
-                answer = await self._perform(request)
+                answer = await self._perform(request) if request.in_thread is None else await self._in_thread(request.in_thread)
                 result = f"{answer.status // 100}xx" if answer.status < 300 else str(answer.status)
             except SendError as error:
                 result = error.outcome.value
@@ -129,6 +134,16 @@ class Transport:
             raise NotSentError(_describe(request, error)) from error
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise UnknownOutcomeError(_describe(request, error)) from error
+
+    async def _in_thread(self, call: Callable[[], HttpAnswer]) -> HttpAnswer:
+        future = self._threads.submit(call)
+        try:
+            async with asyncio.timeout(self._timeout.total):
+                return await asyncio.wrap_future(future)
+        except TimeoutError as error:
+            if future.cancelled():  # before a thread had taken it
+                raise NotSentError("no thread was free") from error
+            raise UnknownOutcomeError("TimeoutError in a library") from error
 
 
 @lru_cache(maxsize=1024)

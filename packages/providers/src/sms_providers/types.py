@@ -57,6 +57,8 @@ class HttpRequest:
     body: bytes = field(default=b"", repr=False)
     #: Answers in the process instead of the network: what the `test` provider is made of.
     in_process: "Callable[[], HttpAnswer] | None" = field(default=None, repr=False)
+    #: Asks a library that opens its own sockets, in a thread: whatever goes wrong there is unknown.
+    in_thread: "Callable[[], HttpAnswer] | None" = field(default=None, repr=False)
 
 
 #: What an adapter is lent to reach its vendor; the transport makes these, tests too.
@@ -186,6 +188,7 @@ class Capabilities:
     reports: Reports = Reports.PUSHED
     callback_per_message: bool = False  #: the vendor takes a report URL for each message
     signed_callbacks: bool = False
+    reports_per_poll: int = 1  #: of how many messages may be asked at once
     client_reference: bool = False  #: the vendor carries our reference
     deduplicates: bool = False  #: the vendor refuses or repeats the same reference, so that sending again is harmless
     look_up: bool = False  #: a message can be found by our reference
