@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from sms_providers.adapters.generic import GenericProvider
 from sms_providers.adapters.infobip import InfobipProvider
 from sms_providers.adapters.kavenegar import KavenegarProvider
+from sms_providers.adapters.magfa import MagfaProvider
 from sms_providers.adapters.sinch import SinchProvider
 from sms_providers.adapters.telnyx import TelnyxProvider
 from sms_providers.adapters.test import TestProvider
@@ -24,6 +25,7 @@ _ALL: tuple[type[Provider[Any]], ...] = (
     SinchProvider,
     GenericProvider,
     KavenegarProvider,
+    MagfaProvider,
 )
 ADAPTERS: dict[str, type[Provider[Any]]] = {adapter.slug: adapter for adapter in _ALL}
 
