@@ -9,6 +9,7 @@ from sms_providers.adapters.generic import GenericProvider
 from sms_providers.adapters.infobip import InfobipProvider
 from sms_providers.adapters.kavenegar import KavenegarProvider
 from sms_providers.adapters.magfa import MagfaProvider
+from sms_providers.adapters.plivo import PlivoProvider
 from sms_providers.adapters.sinch import SinchProvider
 from sms_providers.adapters.telnyx import TelnyxProvider
 from sms_providers.adapters.test import TestProvider
@@ -26,6 +27,7 @@ _ALL: tuple[type[Provider[Any]], ...] = (
     GenericProvider,
     KavenegarProvider,
     MagfaProvider,
+    PlivoProvider,
 )
 ADAPTERS: dict[str, type[Provider[Any]]] = {adapter.slug: adapter for adapter in _ALL}
 
