@@ -11,6 +11,7 @@ from sms_providers.adapters.kavenegar import KavenegarProvider
 from sms_providers.adapters.magfa import MagfaProvider
 from sms_providers.adapters.plivo import PlivoProvider
 from sms_providers.adapters.sinch import SinchProvider
+from sms_providers.adapters.sns import SnsProvider
 from sms_providers.adapters.telnyx import TelnyxProvider
 from sms_providers.adapters.test import TestProvider
 from sms_providers.adapters.twilio import TwilioProvider
@@ -28,6 +29,7 @@ _ALL: tuple[type[Provider[Any]], ...] = (
     KavenegarProvider,
     MagfaProvider,
     PlivoProvider,
+    SnsProvider,
 )
 ADAPTERS: dict[str, type[Provider[Any]]] = {adapter.slug: adapter for adapter in _ALL}
 
