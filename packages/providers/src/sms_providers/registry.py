@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from sms_providers.adapters.generic import GenericProvider
 from sms_providers.adapters.infobip import InfobipProvider
+from sms_providers.adapters.kannel import KannelProvider
 from sms_providers.adapters.kavenegar import KavenegarProvider
 from sms_providers.adapters.magfa import MagfaProvider
 from sms_providers.adapters.plivo import PlivoProvider
@@ -30,6 +31,7 @@ _ALL: tuple[type[Provider[Any]], ...] = (
     MagfaProvider,
     PlivoProvider,
     SnsProvider,
+    KannelProvider,
 )
 ADAPTERS: dict[str, type[Provider[Any]]] = {adapter.slug: adapter for adapter in _ALL}
 
