@@ -1,6 +1,7 @@
 """Every adapter there is, by name, in plain sight."""
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from pydantic import ValidationError
@@ -33,6 +34,10 @@ _ALL: tuple[type[Provider[Any]], ...] = (
     SnsProvider,
     KannelProvider,
 )
+if find_spec("apprise") is not None:  # an extra of this package
+    from sms_providers.adapters.apprise import AppriseProvider
+
+    _ALL += (AppriseProvider,)
 ADAPTERS: dict[str, type[Provider[Any]]] = {adapter.slug: adapter for adapter in _ALL}
 
 
