@@ -328,3 +328,18 @@ def test_commands(client: Client, sink: Sink, manage_json: Callable[..., Any]) -
     assert manage_json("webhook", "secret", "shop")["secret"] == default
     assert manage_json("webhook", "rotate", "shop")["secret"] == manage_json("webhook", "secret", "shop")["secret"] != default
     assert manage_json("webhook", "log", added["endpoint_id"]) == []
+
+
+def test_the_timeline_shows_webhooks_and_their_tries(
+    stored: Make, client: Client, sink: Sink, deliver: Callable[[], int], manage_json: Callable[..., Any]
+) -> None:
+    endpoint(client, sink)
+    made = stored()
+    becomes(made, Status.SENT)
+    sink.always(500)
+    deliver()
+    shown = manage_json("message", "show", made.tracking_id)
+    (webhook,) = shown["webhooks"]
+    assert (webhook["type"], webhook["state"], webhook["reason"]) == ("message.sent", "pending", "http_5xx")
+    assert [(tried["number"], tried["status"]) for tried in webhook["tries"]] == [(1, 500)]
+    assert "webhook" in [event["event"] for event in shown["timeline"]]

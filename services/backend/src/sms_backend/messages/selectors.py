@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sms_backend.core.errors import NotFoundError
 from sms_backend.messages.models import Alias, Attempt, Message, Receipt
+from sms_backend.messages.webhook_models import WebhookDelivery, WebhookTry
 from sms_contract.ids import is_tracking_id
 
 
@@ -16,6 +17,8 @@ class Story:
     aliases: list[UUID]
     attempts: list[Attempt]
     receipts: list[Receipt]
+    webhooks: list[WebhookDelivery]
+    webhook_tries: list[WebhookTry]
 
 
 def message_with(tracking_id: str) -> Message:
@@ -32,9 +35,12 @@ def message_with(tracking_id: str) -> Message:
 
 def story_of(message: Message) -> Story:
     """What happened to it, in order."""
+    webhooks = list(WebhookDelivery.objects.filter(message_id=message.id).order_by("id"))
     return Story(
         message=message,
         aliases=list(Alias.objects.filter(message_id=message.id).order_by("alias").values_list("alias", flat=True)),
         attempts=list(Attempt.objects.filter(message_id=message.id).order_by("number")),
         receipts=list(Receipt.objects.filter(message_id=message.id).order_by("id")),
+        webhooks=webhooks,
+        webhook_tries=list(WebhookTry.objects.filter(delivery_id__in=[webhook.id for webhook in webhooks]).order_by("started_at")),
     )

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import psycopg
 
+from sms_backend.messages import suppressions
 from sms_backend.messages.store import charge
 from sms_backend.messages.view import COLUMNS
 from sms_contract.status import Status
@@ -63,6 +64,7 @@ class Settlement:
     next_after: float | None = None  #: when it may be claimed again
     unknown_for: float | None = None  #: how long the outcome may be found out before the policy decides
     refund: bool = False
+    opted_out: bool = False  #: the recipient belongs on the suppression list
 
     @property
     def shows_error(self) -> bool:
@@ -104,6 +106,7 @@ def settle(cursor: psycopg.Cursor[Any], settlements: Sequence[Settlement]) -> li
         ),
     ).fetchall()
     refund(cursor, rows)
+    suppressions.add_recipients(cursor, [(x.message_id, None) for x in s if x.opted_out])
     return rows
 
 

@@ -31,8 +31,11 @@ ON CONFLICT DO NOTHING
 _OF_MESSAGES = """
 SELECT m.client_id, m.recipient, coalesce(m.sender, '') AS sender FROM messages m
 JOIN unnest(%s::uuid[], %s::text[]) AS x (id, provider) ON x.id = m.id
-WHERE m.id BETWEEN %s AND %s
-  AND EXISTS (SELECT 1 FROM attempts a WHERE a.message_id = m.id AND a.provider = x.provider AND a.message_id BETWEEN %s AND %s)
+WHERE m.id BETWEEN %s AND %s AND (
+    x.provider IS NULL OR EXISTS (
+        SELECT 1 FROM attempts a WHERE a.message_id = m.id AND a.provider = x.provider AND a.message_id BETWEEN %s AND %s
+    )
+)
 """
 #: An entry for all senders that a person or a provider made goes too; one of an operator's does not.
 _REMOVE = """
@@ -58,8 +61,12 @@ def add(cursor: psycopg.Cursor[Any], entries: Iterable[tuple[str, str, str]], *,
     return cursor.rowcount
 
 
-def add_recipients(cursor: psycopg.Cursor[Any], messages: Sequence[tuple[UUID, str]]) -> int:
-    """A provider says of messages (id, provider) that their recipients have opted out; of a message it has never had, it says nothing."""
+def add_recipients(cursor: psycopg.Cursor[Any], messages: Sequence[tuple[UUID, str | None]]) -> int:
+    """
+    A provider says of messages that their recipients have opted out.
+
+    Where it is named, it counts for messages alone that it has been given: what it reports names them, not we.
+    """
     if not messages:
         return 0
     ids = [message_id for message_id, _ in messages]

@@ -17,6 +17,7 @@ def document(story: Story) -> dict[str, Any]:
         "message": shown | {"client": story.message.client_id, "providers": story.message.providers},
         "attempts": [_attempt(attempt) for attempt in story.attempts],
         "reports": [_report(receipt) for receipt in story.receipts],
+        "webhooks": _webhooks(story),
         "timeline": timeline(story),
     }
 
@@ -34,6 +35,7 @@ def timeline(story: Story) -> list[dict[str, Any]]:
         events.append((attempt.started_at, 3, "attempt", {"number": attempt.number, "provider": attempt.provider, **decision}))
         events.append((attempt.finished_at, 4, attempt.outcome, _outcome(attempt)))
     events += [(receipt.received_at, 5, "report", _told(receipt)) for receipt in story.receipts]
+    events += [(tried["at"], 8, "webhook", tried["told"]) for tried in _tries(story)]
     if message.refunded_at is not None:
         events.append((message.refunded_at, 6, "refunded", {"segments": message.charged_segments}))
     events.append((message.updated_at, 7, message.status, {"version": message.version, "error": message.error_code}))
@@ -77,6 +79,41 @@ def _told(receipt: Receipt) -> dict[str, Any]:
         "part": f"{receipt.part}/{receipt.parts}" if receipt.parts > 1 else None,
         "occurred_at": rfc3339(receipt.occurred_at),
     }
+
+
+def _webhooks(story: Story) -> list[dict[str, Any]]:
+    tries = _tries(story)
+    return [
+        {
+            "id": str(webhook.id),
+            "type": webhook.type,
+            "version": webhook.version,
+            "endpoint": None if webhook.url is not None else webhook.target,
+            "state": webhook.state,
+            "reason": webhook.reason,
+            "next_try_at": rfc3339(webhook.next_try_at),
+            "tries": [{"at": rfc3339(one["at"]), **one["told"]} for one in tries if one["of"] == webhook.id],
+        }
+        for webhook in story.webhooks
+    ]
+
+
+def _tries(story: Story) -> list[dict[str, Any]]:
+    types = {webhook.id: webhook.type for webhook in story.webhooks}
+    return [
+        {
+            "of": one.delivery_id,
+            "at": one.started_at,
+            "told": {
+                "type": types[one.delivery_id],
+                "number": one.number,
+                "status": one.status,
+                "reason": one.reason,
+                "seconds": round(one.seconds, 3),
+            },
+        }
+        for one in story.webhook_tries
+    ]
 
 
 def _outcome(attempt: Attempt) -> dict[str, Any]:

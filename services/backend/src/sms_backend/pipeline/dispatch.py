@@ -22,6 +22,7 @@ from sms_backend.pipeline import reports
 from sms_backend.pipeline.adapters import adapters
 from sms_backend.pipeline.callback_urls import attempt_url
 from sms_backend.pipeline.courier import Courier
+from sms_backend.pipeline.opt_outs import without_opted_out
 from sms_backend.pipeline.persist import persist_at_any_cost
 from sms_backend.pipeline.retry import Waits, settlement
 from sms_backend.routing.selection import Choice, Snapshot, choose
@@ -68,7 +69,7 @@ def dispatch_once(lane: str) -> int:
         rows = claim.due(cursor, lane=lane, limit=environment.smsgw_batch, now_ms=time.time_ns() // 1_000_000)
         starts: list[claim.Start] = []
         waits: list[tuple[Any, float]] = []
-        for row in rows:
+        for row in without_opted_out(cursor, rows):
             choice = _choose(providers, row, [*row.unsuitable, *row.tried])
             if choice.exhausted and row.tried:
                 # A round was left unfinished: by a resend with nobody else to go to, or by a provider that has gone since.

@@ -6,8 +6,9 @@ from typing import Any
 
 import psycopg
 
+from sms_backend.pipeline.hints import hint_webhooks
 from sms_backend.pipeline.persist import persist
-from sms_backend.pipeline.reports import apply_callbacks
+from sms_backend.pipeline.reports import Received, apply_callbacks
 
 _BATCH = 200
 
@@ -24,12 +25,14 @@ def receive_all(*, until: float) -> int:
 
 def receive_once() -> int:
     """One batch."""
-    judged = 0
+    received = Received()
 
     def change(cursor: psycopg.Cursor[Any]) -> Sequence[Any]:
-        nonlocal judged
-        judged, rows = apply_callbacks(cursor, limit=_BATCH)
-        return rows
+        nonlocal received
+        received = apply_callbacks(cursor, limit=_BATCH)
+        return received.rows
 
     persist(change)
-    return judged
+    if received.told:
+        hint_webhooks()
+    return received.judged

@@ -4,22 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl
 from uuid import UUID
 
 import psycopg
-import structlog
 
 from sms_backend.core import metrics
+from sms_backend.messages import suppressions
 from sms_backend.messages.advance import Report, advance
+from sms_backend.messages.inbound import Arrived, receive
 from sms_backend.messages.outcome import reported
-from sms_backend.pipeline.adapters import adapters
-from sms_backend.pipeline.callback_urls import account_url, attempt_of
-from sms_contract.ids import is_tracking_id
+from sms_backend.pipeline.judge import Heard, judge
 from sms_contract.status import Status
-from sms_providers.types import Callback, Receipt, Verification
-
-log = structlog.get_logger()
+from sms_providers.types import Receipt
 
 _DUE = """
 SELECT id, provider, method, query, headers, body, received_at FROM callbacks WHERE judged_at IS NULL ORDER BY id LIMIT %s
@@ -55,42 +51,43 @@ FROM unnest(%s::uuid[], %s::uuid[], %s::int[]) AS x (id, message_id, number) WHE
 """
 
 
-@dataclass(kw_only=True, slots=True)
-class _Heard:
-    """A receipt on its way to its attempt."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Received:
+    """What a batch of callbacks has led to."""
 
-    id: UUID
-    callback_id: UUID
-    provider: str
-    receipt: Receipt
-    received_at: datetime
-    message_id: UUID | None = None
-    number: int | None = None
+    judged: int = 0
+    rows: Sequence[Any] = ()  #: messages (`view.COLUMNS`) that changed
+    told: int = 0  #: webhooks of messages from people that are due by it
 
 
 def apply_own(cursor: psycopg.Cursor[Any], found: Sequence[tuple[UUID, int, str, Receipt]]) -> list[Any]:
     """Reports that came with the answer to a send: their attempts are known."""
+    suppressions.add_recipients(cursor, [(message_id, provider) for message_id, _, provider, receipt in found if receipt.opted_out])
     return advance(cursor, [report for m, n, p, r in found if (report := _report(m, n, p, r)) is not None])
 
 
-def apply_callbacks(cursor: psycopg.Cursor[Any], *, limit: int) -> tuple[int, list[Any]]:
-    """Judge raw callbacks and apply what they say; returns how many were judged, and the message rows that changed."""
+def apply_callbacks(cursor: psycopg.Cursor[Any], *, limit: int) -> Received:
+    """Judge raw callbacks and apply what they say."""
     raw = cursor.execute(_DUE, (limit,)).fetchall()
     if not raw:
-        return 0, []
+        return Received()
     verdicts: list[str] = []
-    heard: list[_Heard] = []
+    heard: list[Heard] = []
+    arrived: list[Arrived] = []
     for row in raw:
-        verdict, receipts = _judge(row)
-        verdicts.append(verdict)
-        heard += receipts
-        metrics.receipts.labels(row.provider, verdict).inc()
+        judged = judge(row)
+        verdicts.append(judged.verdict)
+        heard += judged.heard
+        arrived += judged.arrived
+        metrics.receipts.labels(row.provider, judged.verdict).inc()
     _match(cursor, heard)
     rows = advance(cursor, [report for h in heard if (report := _as_report(h)) is not None])
     _keep(cursor, heard)
     ids = [row.id for row in raw]
     cursor.execute(_JUDGED, (ids, verdicts, ids[0], ids[-1]))
-    return len(raw), rows
+    told = receive(cursor, arrived)
+    suppressions.add_recipients(cursor, [(h.message_id, h.provider) for h in heard if h.receipt.opted_out and h.message_id is not None])
+    return Received(judged=len(raw), rows=rows, told=told)
 
 
 def adopt_orphans(cursor: psycopg.Cursor[Any], *, limit: int) -> list[Any]:
@@ -113,53 +110,13 @@ def adopt_orphans(cursor: psycopg.Cursor[Any], *, limit: int) -> list[Any]:
         if (status := reported(Status(row.status))) is not None
     ]
     rows = advance(cursor, reports)
+    suppressions.add_recipients(cursor, [(row.message_id, row.provider) for row in found if row.error_code == suppressions.CODE])
     ids = [row.id for row in found]
     cursor.execute(_ADOPTED, (ids, [row.message_id for row in found], [row.number for row in found], ids[0], ids[-1]))
     return rows
 
 
-def _judge(row: Any) -> tuple[str, list[_Heard]]:
-    try:
-        adapter = adapters.get(row.provider)
-        url = account_url(row.provider, adapters.callback_token(row.provider))
-    except KeyError:
-        return "no_provider", []
-    callback = Callback(
-        method=row.method,
-        url=f"{url}?{row.query}" if row.query else url,
-        headers={name.lower(): value for name, value in row.headers},
-        body=bytes(row.body),
-        received_at=int(row.received_at.timestamp() * 1000),
-    )
-    owner = attempt_of(row.provider, dict(parse_qsl(row.query, keep_blank_values=True)))
-    try:
-        verification, events = adapter.verify(callback), adapter.read(callback)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        # Adapters promise not to raise; one that does must not hold up everybody's reports. The raw request stays.
-        log.error("callback.unreadable", provider=row.provider, callback=str(row.id), error=type(error).__name__)
-        return "unreadable", []
-    if verification is Verification.FORGED or (verification is Verification.UNSIGNED and owner is None):
-        log.warning("callback.refused", provider=row.provider, callback=str(row.id), verification=str(verification))
-        return "forged", []
-    receipts = [event for event in events if isinstance(event, Receipt)]
-    if not receipts:
-        return "inbound" if events else "unreadable", []
-    heard = [
-        _Heard(id=_numbered(row.id, i), callback_id=row.id, provider=row.provider, receipt=r, received_at=row.received_at)
-        for i, r in enumerate(receipts)
-    ]
-    for one in heard:
-        if owner is not None and is_tracking_id(owner[0]):
-            one.message_id, one.number = UUID(owner[0]), owner[1]
-    return "read", heard
-
-
-def _numbered(callback_id: UUID, index: int) -> UUID:
-    """An id for the nth receipt of a callback, the same however often it is judged, in the callback's week."""
-    return callback_id if index == 0 else UUID(int=(callback_id.int & ~0xFFFF) | ((callback_id.int + index) & 0xFFFF))
-
-
-def _match(cursor: psycopg.Cursor[Any], heard: Sequence[_Heard]) -> None:
+def _match(cursor: psycopg.Cursor[Any], heard: Sequence[Heard]) -> None:
     homeless = [h for h in heard if h.message_id is None and h.receipt.message_id is not None]
     if not homeless:
         return
@@ -171,7 +128,7 @@ def _match(cursor: psycopg.Cursor[Any], heard: Sequence[_Heard]) -> None:
             one.message_id, one.number = home.message_id, home.number
 
 
-def _as_report(heard: _Heard) -> Report | None:
+def _as_report(heard: Heard) -> Report | None:
     if heard.message_id is None or heard.number is None:
         return None
     return _report(heard.message_id, heard.number, heard.provider, heard.receipt)
@@ -193,7 +150,7 @@ def _report(message_id: UUID, number: int, provider: str, receipt: Receipt) -> R
     )
 
 
-def _keep(cursor: psycopg.Cursor[Any], heard: Sequence[_Heard]) -> None:
+def _keep(cursor: psycopg.Cursor[Any], heard: Sequence[Heard]) -> None:
     if not heard:
         return
     cursor.execute(

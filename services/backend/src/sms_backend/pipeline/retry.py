@@ -123,6 +123,7 @@ def _failed_attempt(
         next_after=next_after,
         unknown_for=unknown_for,
         refund=refund,
+        opted_out=error.opted_out,
     )
 
 

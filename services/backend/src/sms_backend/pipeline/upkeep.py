@@ -9,6 +9,7 @@ from sms_backend.core.environment import environment
 from sms_backend.messages import cancel, deliveries
 from sms_backend.messages import sweep as sweeps
 from sms_backend.messages.hot import hot_cursor
+from sms_backend.messages.inbound import hand_on_incomplete
 from sms_backend.messages.projection import project_due
 from sms_backend.messages.schema import ensure_partitions
 from sms_backend.pipeline import hints, reservations
@@ -51,6 +52,8 @@ def housekeeping(*, now: datetime) -> None:
     """Each minute."""
     ensure_partitions(connection, now)
     reservations.clear_pending(now)
+    with hot_cursor() as cursor:
+        hand_on_incomplete(cursor, limit=_BATCH)
     with hot_cursor() as cursor:
         cancel.forget(cursor)
     while persist(partial(sweeps.unreported, limit=_BATCH)) == _BATCH:
