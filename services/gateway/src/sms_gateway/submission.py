@@ -167,7 +167,6 @@ def _claim(draft: Draft, submission: Submission, day: Day, *, answer: bytes) -> 
 
 def submission_of(draft: Draft, day: Day) -> Submission:
     """What Server B is told of a draft."""
-    """What Server B is told of a draft."""
     request, content, principal = draft.request, draft.content, draft.principal
     unset = msgspec.UNSET
     return Submission(
