@@ -1,6 +1,7 @@
 """Callbacks, documents, probes, and what every answer has in common."""
 
 import json
+import re
 
 import aio_pika
 import pytest
@@ -97,7 +98,16 @@ async def test_the_documents(system) -> None:
     page = (await system.http.get("/errors")).text
     for code in CATALOGUE:
         assert f'id="{code}"' in page
-    assert "swagger" in (await system.http.get("/docs")).text
+
+
+async def test_the_documentation_needs_no_other_host(system) -> None:
+    page = (await system.http.get("/docs")).text
+    assert not re.search(r"""["'(=]\s*(?:https?:)?//""", page)
+    files = re.findall(r"""(?:src|href)="([^"]+)\"""", page)
+    assert len(files) == 3
+    for file in files:
+        assert (await system.http.get(file)).status_code == 200
+    assert (await system.http.get("/docs/redoc.standalone.js")).json()["code"] == "route.not_found"
 
 
 async def test_every_answer_is_counted_by_its_route(system) -> None:

@@ -1,16 +1,24 @@
 """`/docs`, `/openapi.json` and `/errors`: made from the schema and the catalogue that the code itself runs by."""
 
 from html import escape
+from pathlib import Path
+from typing import Final
 
+import fastapi_offline
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 
 from sms_contract.errors import CATALOGUE, CATALOGUE_PATH
 from sms_gateway.api import openapi
 from sms_gateway.api.resources import gateway_of
+from sms_gateway.problems import Problem
 
 router = APIRouter()
+
+#: Swagger UI, from a package: the page must work where the network ends at our door, and tell no other host who reads it.
+_FOLDER: Final = Path(fastapi_offline.__file__).with_name("static")
+_FILES: Final = frozenset({"swagger-ui-bundle.js", "swagger-ui.css", "favicon.png"})
 
 
 def document(app: FastAPI) -> None:
@@ -25,7 +33,20 @@ async def read_openapi(request: Request) -> Response:
 
 @router.get("/docs")
 async def read_docs() -> Response:
-    return get_swagger_ui_html(openapi_url="/openapi.json", title="SMS gateway")
+    return get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title="SMS gateway",
+        swagger_js_url="/docs/swagger-ui-bundle.js",
+        swagger_css_url="/docs/swagger-ui.css",
+        swagger_favicon_url="/docs/favicon.png",
+    )
+
+
+@router.get("/docs/{name}")
+async def read_docs_file(name: str) -> Response:
+    if name not in _FILES:
+        raise Problem("route.not_found")
+    return FileResponse(_FOLDER / name)
 
 
 @router.get(CATALOGUE_PATH)
