@@ -62,6 +62,8 @@ class ControlApi:
             return json_answer(400, {"error": "an account needs a sid"})
         if settings.vendor not in self._vendors:
             return json_answer(400, {"error": f"no vendor of that name; there are {', '.join(sorted(self._vendors))}"})
+        if not self._vendors[settings.vendor].may_call(settings.reports_url):
+            return json_answer(400, {"error": "that address is not on this machine"})
         return json_answer(200, self._shown(self._house.accounts.put(sid, settings)))
 
     async def _inbound(self, account: Account, body: bytes) -> web.Response:

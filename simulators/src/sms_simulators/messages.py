@@ -17,6 +17,7 @@ class Order(msgspec.Struct, kw_only=True, frozen=True):
     reference: str | None = None  #: the sender's own, where the vendor carries one
     messaging_service: str | None = None
     validity: int | None = None  #: seconds
+    extras: dict[str, str] = {}  #: what only one vendor knows
 
 
 class Message(msgspec.Struct, kw_only=True, eq=False):

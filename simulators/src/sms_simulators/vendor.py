@@ -68,6 +68,10 @@ class Vendor[M: Message](ABC):
     def incoming(self, account: Account, message: Incoming, key: str | None) -> Post:
         """A message from a person, signed with `key` if there is one."""
 
+    def refusal(self, account: Account, order: Order, rule: Rule) -> web.Response:  # noqa: ARG002 - for vendors
+        """The answer to a request that is refused."""
+        return self.failure(rule.http_status, rule.code, rule.message, rule.retry_after)
+
     def signing_key(self, account: Account) -> str | None:
         """With what this account's reports are signed; None: they are not."""
         return account.settings.signature_secret
@@ -92,7 +96,7 @@ class Vendor[M: Message](ABC):
         pause = account.decider.latency(rule)
         if not rule.action.accepts:
             self.house.ledger.add(self._entry(account, order, rule, None))
-            return await self._refuse(request, rule, pause)
+            return await self._refuse(request, self.refusal(account, order, rule), rule, pause)
         message = self.new(account, order)
         self.messages[message.sid] = message
         self.house.ledger.add(self._entry(account, order, rule, message))
@@ -130,14 +134,14 @@ class Vendor[M: Message](ABC):
             else:
                 asyncio.get_running_loop().call_later(pause, reporter.schedule, job)
 
-    async def _refuse(self, request: web.BaseRequest, rule: Rule, pause: float) -> web.StreamResponse:
+    async def _refuse(self, request: web.BaseRequest, answer: web.Response, rule: Rule, pause: float) -> web.StreamResponse:
         if pause:
             await asyncio.sleep(pause)
         if rule.action is Action.SILENCE:
             return await say_nothing(request)
         if rule.action is Action.RESET:
             return reset(request)
-        return self.failure(rule.http_status, rule.code, rule.message, rule.retry_after)
+        return answer
 
     def _entry(self, account: Account, order: Order, rule: Rule, message: M | None) -> Entry:
         tracking_id, attempt = hints(order.callback_url)

@@ -43,6 +43,18 @@ class Lab:
         async with self.http.put(f"{self.simulator.url}/control/accounts/{sid}", json=settings) as response:
             assert response.status == 200, await response.text()
 
+    async def account(self, vendor, sid, token=TOKEN, **settings):
+        content = {"vendor": vendor, "auth_token": token, **settings}
+        async with self.http.put(f"{self.simulator.url}/control/accounts/{sid}", json=content) as response:
+            assert response.status == 200, await response.text()
+            return await response.json()
+
+    async def write_in(self, sid, **message):
+        """A message from a person."""
+        async with self.http.post(f"{self.simulator.url}/control/accounts/{sid}/inbound", json=message) as response:
+            assert response.status == 200, await response.text()
+            return (await response.json())["status"]
+
     async def control(self, path, method="GET"):
         async with self.http.request(method, f"{self.simulator.url}/control/{path}") as response:
             return await response.json() if response.status == 200 else response.status
@@ -72,6 +84,16 @@ async def lab(tmp_path):
 
 
 @dataclass
+class Posted:
+    """What a vendor posted, as it came."""
+
+    method: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
 class Receiver:
     """Receives reports, answers as told, and lets a test wait for the next."""
 
@@ -79,8 +101,11 @@ class Receiver:
     answers: list[int] = field(default_factory=list)
     reports: list[tuple[dict[str, str], str | None]] = field(default_factory=list)
     arrived: asyncio.Queue = field(default_factory=asyncio.Queue)
+    raw: asyncio.Queue = field(default_factory=asyncio.Queue)
 
     async def handle(self, request):
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self.raw.put_nowait(Posted(request.method, dict(request.query), headers, await request.read()))
         report = (dict(parse_qsl(await request.text(), keep_blank_values=True)), request.headers.get("X-Twilio-Signature"))
         self.reports.append(report)
         self.arrived.put_nowait(report)
@@ -89,6 +114,10 @@ class Receiver:
     async def next(self):
         async with asyncio.timeout(5):
             return await self.arrived.get()
+
+    async def posted(self):
+        async with asyncio.timeout(5):
+            return await self.raw.get()
 
     async def words(self, count):
         return [(await self.next())[0]["MessageStatus"] for _ in range(count)]

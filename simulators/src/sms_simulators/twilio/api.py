@@ -74,7 +74,7 @@ class Twilio(Vendor[Message]):
             sender=order.sender,
             body=order.body,
             messaging_service=order.messaging_service,
-            callback_url=order.callback_url,
+            callback_url=order.callback_url or account.settings.reports_url,
             status="queued" if order.messaging_service is None else "accepted",
             segments=measure(order.body).count,
             created=now,

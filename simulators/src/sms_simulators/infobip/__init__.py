@@ -1,0 +1,1 @@
+"""Infobip SMS, simulated."""

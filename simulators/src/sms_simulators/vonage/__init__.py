@@ -1,0 +1,1 @@
+"""The Vonage SMS API, simulated."""
