@@ -41,7 +41,9 @@ from pydantic_settings import BaseSettings
 
 from sms_backend.core import environment as backend_settings
 from sms_backend.core import metrics as backend_metrics
+from sms_backend.core.operator import PlainCommand
 from sms_backend.messages import gauges as backend_gauges
+from sms_backend.routing import gauges as routing_gauges
 from sms_contract import errors, keyspace, status, topology
 from sms_gateway import settings as gateway_settings
 from sms_gateway.observability import metrics as gateway_metrics
@@ -50,6 +52,8 @@ from sms_stack.commands import HELP
 
 REFERENCE = Path(__file__).parent / "reference"
 _PART = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+#: Options that every Django command has.
+_DJANGOS = {"settings", "pythonpath", "verbosity", "version"}
 _METRICS = {"Counter": "counter", "Gauge": "gauge", "Histogram": "histogram", "GaugeMetricFamily": "gauge"}
 #: Whose keys are in Redis; the others are written by Server A, and settled or restored by Server B.
 _WRITTEN_BY_B = {"api_key", "client", "status", "refunded"}
@@ -179,7 +183,13 @@ def operator_commands() -> str:
 
 def _noun(name: str, command: Any) -> str:
     part = f"### {name}\n\n{command.help}\n"
-    for action in command.create_parser("./smsgw manage", name)._actions:  # noqa: SLF001 - argparse has no other way to ask
+    parser = command.create_parser("./smsgw manage", name)
+    if isinstance(command, PlainCommand):
+        options = [a for a in parser._actions if a.option_strings and a.help and a.metavar and a.dest not in _DJANGOS]  # noqa: SLF001
+        usage = " ".join(f"[{a.option_strings[0]} {a.metavar}]" for a in options)
+        words = "; ".join(f"`{a.option_strings[0]}`: {a.help}" for a in options)
+        return part + "\n" + table(["command", "does"], [[f"`{name} {usage}`", words]])
+    for action in parser._actions:  # noqa: SLF001 - argparse has no other way to ask
         if not isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
             continue
         rows = []
@@ -211,7 +221,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "redis-keys": redis_keys,
     "redis-records": redis_records,
     "gateway-metrics": lambda: metrics(gateway_metrics),
-    "backend-metrics": lambda: metrics(backend_metrics, backend_gauges),
+    "backend-metrics": lambda: metrics(backend_metrics, backend_gauges, routing_gauges),
     "commands": commands,
     "operator-commands": operator_commands,
     "adapters": adapters,

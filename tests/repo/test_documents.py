@@ -13,6 +13,7 @@ _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _COMMAND = re.compile(r"\./smsgw ([a-z]+)((?: [^\s`|;&)]+)*)")
 _SETTING = re.compile(r"\b(?:SMSGW_[A-Z_]+|PUBLIC_BASE_URL|DATABASE_URL|RABBITMQ_URL|REDIS_URL)\b")
+_PLAIN = re.compile(r"^\| `([a-z]+) (\[--[^`]*)`", re.MULTILINE)
 _USAGE = re.compile(r"^\| `([a-z]+) ([a-z]+)([^`]*)`", re.MULTILINE)
 
 
@@ -25,6 +26,11 @@ def usages(root) -> dict[tuple[str, str], str]:
     """Nouns and verbs of the operator's commands, with their options."""
     page = (root / "docs/reference/commands.md").read_text()
     return {(noun, verb): rest.replace("\\|", "|") for noun, verb, rest in _USAGE.findall(page)}
+
+
+def plain(root) -> dict[str, str]:
+    """Commands that are their own verb, with their options."""
+    return dict(_PLAIN.findall((root / "docs/reference/commands.md").read_text()))
 
 
 def test_what_is_made_from_the_code_is_as_the_code_has_it(root):
@@ -62,6 +68,7 @@ def test_every_command_that_is_named_exists(root, documents):
     known = {name.split()[0] for name, _ in HELP}
     verbs = usages(root)
     django = set(get_commands())
+    alone = plain(root)
     wrong = []
     for path, text in documents.items():
         for command, rest in _COMMAND.findall(text):
@@ -70,6 +77,11 @@ def test_every_command_that_is_named_exists(root, documents):
                 wrong.append(f"{path}: ./smsgw {command}")
             elif command == "manage" and words and words[0].islower() and words[0] not in {"help", *django}:
                 noun, verb = words[0], next(iter(words[1:]), "")
+                if noun in alone:
+                    wrong += [
+                        f"{path}: {noun} {word}" for word in words if word.startswith("--") and word not in alone[noun] + " --json --help"
+                    ]
+                    continue
                 nouns = {each for each, _ in verbs} | {"prepare", "intake"}
                 if noun not in nouns or (verb.islower() and (noun, verb) not in verbs):
                     wrong.append(f"{path}: ./smsgw manage {noun} {verb}")

@@ -1,15 +1,16 @@
 """The table of outcomes, row by row."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from random import Random
 from uuid import UUID, uuid4
 
 import pytest
 
+from sms_backend.messages.inquiries import Ask
 from sms_backend.messages.settle import Settlement
-from sms_backend.pipeline.retry import Waits, backoff, settlement
-from sms_backend.routing.selection import Candidate, Choice, Snapshot, choose
+from sms_backend.pipeline.retry import LOOKED_UP, NO_EXTRAS, Waits, backoff, settlement
+from sms_backend.routing.selection import Candidate, Choice, Now, Snapshot, choose
 from sms_contract.status import Status
 from sms_providers.errors import (
     MisconfiguredError,
@@ -20,7 +21,7 @@ from sms_providers.errors import (
     UnknownOutcomeError,
     UnsuitableError,
 )
-from sms_providers.types import Accepted
+from sms_providers.types import Accepted, Capabilities, Reports
 
 
 @dataclass
@@ -32,25 +33,33 @@ class Message:
     unsuitable: list[str] = field(default_factory=list)
     resends: int = 0
     lane: str = "transactional"
+    on_unknown: str = "resend"
 
 
-def settle(message: Message, provider: str, result: Accepted | SendError, *slugs: str) -> Settlement:
+def settle(message: Message, provider: str, result: Accepted | SendError, *slugs: str, ill=(), capabilities=NO_EXTRAS) -> Settlement:
     snapshot = Snapshot([Candidate(slug=slug, priority=-n) for n, slug in enumerate(slugs)])
 
-    def chosen(tried: Sequence[str]) -> Choice:
+    def chosen(tried: Collection[str], unsuitable: Collection[str]) -> Choice:
         return choose(
             snapshot,
             mode="live",
             recipient="+447911123456",
-            sender=None,
-            segments=1,
             wanted=(),
             tried=tried,
-            open_circuits=(),
+            unsuitable=unsuitable,
             rng=Random(1),
+            now=Now(open_circuits=ill),
         )
 
-    return settlement(message, provider=provider, result=result, choose=chosen, waits=Waits(unknown=60, unknown_otp=15), rng=Random(1))
+    return settlement(
+        message,
+        provider=provider,
+        result=result,
+        choose=chosen,
+        waits=Waits(unknown=60, unknown_otp=15),
+        rng=Random(1),
+        capabilities=capabilities,
+    )
 
 
 def test_accepted_is_sent_with_the_providers_id() -> None:
@@ -108,3 +117,34 @@ def test_backoff_grows_to_its_ceiling_and_never_past_it() -> None:
     rng = Random(7)
     assert all(0 <= backoff(n, rng) <= min(300, 2 * 2**n) for n in range(12) for _ in range(50))
     assert max(backoff(40, rng) for _ in range(200)) > 200
+
+
+def test_while_the_others_are_ill_no_round_is_used_up() -> None:
+    settled = settle(Message(tried=["beta"]), "alpha", UnavailableError("x"), "alpha", "beta", ill=("alpha", "beta"))
+    assert (settled.status, settled.round, settled.tried, settled.next_after) == (Status.QUEUED, 0, ["beta", "alpha"], 0.0)
+    settled = settle(Message(), "alpha", UnsuitableError("x"), "alpha", "beta", ill=("beta",))
+    assert (settled.status, settled.unsuitable) == (Status.QUEUED, ["alpha"])
+
+
+@pytest.mark.parametrize(
+    ("lane", "policy", "look_up", "wait"),
+    [
+        ("transactional", "resend", False, 60),
+        ("transactional", "resend", True, LOOKED_UP),
+        ("transactional", "hold", True, LOOKED_UP),
+        ("otp", "resend", True, 15),
+        ("otp", "hold", True, LOOKED_UP),
+        ("otp", "hold", False, 15),
+    ],
+)
+def test_the_policy_waits_for_a_look_up_where_there_is_one(lane: str, policy: str, look_up: bool, wait: float) -> None:
+    settled = settle(
+        Message(lane=lane, on_unknown=policy), "alpha", UnknownOutcomeError("x"), "alpha", capabilities=Capabilities(look_up=look_up)
+    )
+    assert (settled.unknown_for, settled.ask) == (wait, Ask.LOOK_UP if look_up else None)
+
+
+def test_reports_that_do_not_come_by_themselves_are_asked_for() -> None:
+    taken = Accepted(message_id="SM1")
+    assert settle(Message(), "alpha", taken, "alpha", capabilities=Capabilities(reports=Reports.POLLED)).ask is Ask.POLL
+    assert settle(Message(), "alpha", taken, "alpha").ask is None

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_backend.routing.selection import Because, Candidate, Choice, Skipped, Snapshot, choose
+from sms_backend.routing.selection import Because, Candidate, Choice, Hold, Now, Skipped, Snapshot, choose
 
 SLUGS = ("alpha", "beta", "gamma", "delta")
 BRITISH = "+447911123456"
@@ -25,17 +25,15 @@ snapshots = st.lists(candidates, unique_by=lambda c: c.slug).map(lambda found: S
 some = st.frozensets(st.sampled_from(SLUGS))
 
 
-def chosen(providers: Snapshot, *, mode: str = "live", wanted=(), tried=(), open_circuits=(), seed: int = 0) -> Choice:
+def chosen(providers: Snapshot, *, mode: str = "live", wanted=(), tried=(), open_circuits=(), seed: int = 0, **now) -> Choice:
     return choose(
         providers,
         mode=mode,
         recipient=BRITISH,
-        sender="ACME",
-        segments=1,
         wanted=wanted,
         tried=tried,
-        open_circuits=open_circuits,
         rng=Random(seed),
+        now=Now(open_circuits=open_circuits, **now),
     )
 
 
@@ -123,18 +121,49 @@ def test_a_disabled_or_forgotten_provider_holds_a_message_that_wants_no_other():
     )
 
 
-def test_whoever_refused_this_sender_lately_is_passed_over():
+def test_whoever_refused_this_sender_lately_is_the_last_to_be_asked_but_is_asked():
     providers = Snapshot([Candidate(slug="alpha", priority=1), Candidate(slug="beta")])
-    choice = choose(
-        providers,
-        mode="live",
-        recipient=BRITISH,
-        sender="ACME",
-        segments=1,
-        wanted=(),
-        tried=(),
-        open_circuits=(),
-        rng=Random(0),
-        avoided=["alpha"],
-    )
+    choice = chosen(providers, avoided=["alpha"])
     assert (choice.provider, choice.skipped) == ("beta", {"alpha": Skipped.AVOIDED})
+    choice = chosen(providers, avoided=["alpha"], tried=["beta"])
+    assert (choice.provider, choice.skipped) == ("alpha", {"beta": Skipped.TRIED})
+    assert chosen(providers, avoided=["alpha", "beta"]).provider == "alpha"
+
+
+def test_a_list_is_kept_to_whatever_was_refused_lately():
+    providers = Snapshot([Candidate(slug="alpha"), Candidate(slug="beta")])
+    assert chosen(providers, wanted=["beta", "alpha"], avoided=["beta"]).provider == "beta"
+
+
+def test_whoever_has_no_tokens_is_passed_over_and_waited_for_where_nobody_else_is():
+    providers = Snapshot([Candidate(slug="alpha", priority=1), Candidate(slug="beta")])
+    choice = chosen(providers, throttled=["alpha"])
+    assert (choice.provider, choice.skipped) == ("beta", {"alpha": Skipped.THROUGHPUT})
+    choice = chosen(providers, throttled=["alpha"], tried=["beta"])
+    assert (choice.provider, choice.chosen_because, choice.exhausted) == (None, Because.THROUGHPUT, False)
+
+
+def test_a_denied_country_is_not_served_whatever_is_allowed():
+    providers = Snapshot(
+        [Candidate(slug="alpha", prefixes=("+44",), denied_prefixes=("+4479",)), Candidate(slug="beta", denied_regions={"GB"})]
+    )
+    choice = chosen(providers)
+    assert (choice.provider, choice.skipped) == (None, {"alpha": Skipped.COUNTRY, "beta": Skipped.COUNTRY})
+
+
+def test_a_paused_provider_holds_what_only_it_could_take_and_leaves_the_rest_to_others():
+    providers = Snapshot([Candidate(slug="alpha", priority=1), Candidate(slug="beta")], [Hold(provider="alpha", lane="promotional")])
+    assert providers.paused_for("c0ffee000001", "otp") == frozenset()
+    held = providers.paused_for("c0ffee000001", "promotional")
+    assert chosen(providers, paused=held).provider == "beta"
+    choice = chosen(providers, wanted=["alpha"], paused=held)
+    assert (choice.provider, choice.chosen_because, choice.exhausted) == (None, Because.NONE_FITS, False)
+
+
+def test_a_provider_that_only_waits_keeps_alive_what_everybody_else_has_declined():
+    providers = Snapshot([Candidate(slug="alpha"), Candidate(slug="beta")])
+    unsuitable = {"mode": "live", "recipient": BRITISH, "tried": (), "rng": Random(1), "unsuitable": ["alpha"]}
+    for now in (Now(paused=["beta"]), Now(open_circuits=["beta"])):
+        assert not choose(providers, wanted=(), now=now, **unsuitable).exhausted
+    both = choose(providers, wanted=(), **(unsuitable | {"unsuitable": ["alpha", "beta"]}))
+    assert (both.chosen_because, both.exhausted) == (Because.ALL_UNSUITABLE, True)

@@ -1,10 +1,12 @@
 """Clients, keys, providers and adapters as the documents that operators' commands show."""
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from sms_backend.accounts.models import ApiKey, Client
 from sms_backend.messages.view import rfc3339
+from sms_backend.routing.circuits import Circuit
 from sms_backend.routing.models import Provider
 from sms_backend.routing.services import shown_config
 from sms_providers.registry import ADAPTERS, schema
@@ -54,10 +56,28 @@ def provider_document(provider: Provider) -> dict[str, Any]:
         "weight": provider.weight,
         "throughput": provider.throughput,
         "countries": provider.countries,
+        "denied": provider.denied,
         "config": shown_config(provider),
         "created_at": rfc3339(provider.created_at),
         "updated_at": rfc3339(provider.updated_at),
     }
+
+
+def circuit_document(slug: str, circuits: Mapping[str, Circuit] | None) -> dict[str, Any]:
+    """Whether a provider is taken out for being ill; `unknown` while Redis does not answer."""
+    circuit = (circuits or {}).get(slug)
+    if circuit is None:
+        return {"state": "unknown" if circuits is None else "closed", "reason": None, "opened_at": None, "probe_at": None}
+    return {
+        "state": "open",
+        "reason": circuit.reason,
+        "opened_at": rfc3339(_moment(circuit.opened_at)),
+        "probe_at": rfc3339(_moment(circuit.probe_at)),
+    }
+
+
+def _moment(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
 
 
 def adapter_document(slug: str) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from sms_backend.core.health import health
 from sms_backend.messages.gauges import Waiting
+from sms_backend.routing.gauges import Providers
 
 _waiting = Waiting()
+_providers = Providers()
 
 
 @require_safe
@@ -31,6 +33,7 @@ def metrics(_request: HttpRequest) -> HttpResponse:
     """Every process of Server B, where they share a folder; else this one alone."""
     registry = CollectorRegistry()
     registry.register(_waiting)
+    registry.register(_providers)
     parts = [generate_latest(registry)]
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         shared = CollectorRegistry()

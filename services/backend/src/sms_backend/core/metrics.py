@@ -5,6 +5,11 @@ from prometheus_client import Counter, Histogram
 stored = Counter("smsgw_stored_total", "Messages stored by intake.")
 parked = Counter("smsgw_parked_total", "Entries that could not be decoded or stored.", ["queue"])
 attempts = Counter("smsgw_attempts_total", "Attempts settled, by provider and outcome.", ["provider", "outcome"])
+circuit_changes = Counter("smsgw_circuit_changes_total", "Circuits that opened or closed, by provider.", ["provider", "change"])
+circuit_probes = Counter(
+    "smsgw_circuit_probes_total", "Calls that tried out an ill provider, by what they found (`well`, `ill`).", ["provider", "found"]
+)
+lookups = Counter("smsgw_lookups_total", "Look-ups of unknown outcomes, by provider and what was found.", ["provider", "found"])
 receipts = Counter("smsgw_receipts_total", "Delivery reports, by provider and what became of them.", ["provider", "verdict"])
 provider_seconds = Histogram(
     "smsgw_provider_request_seconds",

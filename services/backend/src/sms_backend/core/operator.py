@@ -73,6 +73,24 @@ class OperatorCommand(BaseCommand):
         self.stderr.write(text)
 
 
+class PlainCommand(OperatorCommand):
+    """A command that is its own verb."""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Django's hook."""
+        parser.add_argument("--json", action="store_true", dest="as_json", help="one JSON document on stdout")
+        parser.set_defaults(run=self.run)
+        self.options(parser)
+
+    def options(self, parser: CommandParser) -> None:
+        """Say what it takes."""
+        raise NotImplementedError
+
+    def run(self, arguments: Namespace) -> Shown:
+        """Do it."""
+        raise NotImplementedError
+
+
 def show(out: OutputWrapper, shown: Shown, *, as_json: bool) -> None:
     """Write the one document, or the lines for people."""
     if as_json:

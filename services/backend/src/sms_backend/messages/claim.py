@@ -35,6 +35,11 @@ WITH RECURSIVE clients AS (
     SELECT c.client_id FROM clients c
     WHERE c.client_id IS NOT NULL
       AND NOT EXISTS (SELECT 1 FROM accounts_client a WHERE a.id = c.client_id AND a.suspended)
+      -- Read at each claim, so that a pause is obeyed at once. One that names a provider is the selection's.
+      AND NOT EXISTS (
+        SELECT 1 FROM routing_pause p
+        WHERE p.provider_id IS NULL AND coalesce(p.client_id, c.client_id) = c.client_id AND coalesce(p.lane, %(lane)s) = %(lane)s
+      )
       AND EXISTS (
         SELECT 1 FROM messages m
         WHERE m.lane = %(lane)s AND m.client_id = c.client_id AND m.status IN ('queued', 'scheduled')
@@ -44,7 +49,7 @@ WITH RECURSIVE clients AS (
 -- From a different client each time: where there are more than a claim has room for, each gets its turn.
 SELECT picked.* FROM (SELECT client_id FROM due ORDER BY random()) due, LATERAL (
     SELECT id, client_id, mode, lane, recipient, sender, text, wire_text, encoding, segments, providers, attempts, round, tried, unsuitable,
-           resends, on_unknown, expires_at
+           resends, provider, on_unknown, expires_at
     FROM messages m
     WHERE m.lane = %(lane)s AND m.client_id = due.client_id AND m.status IN ('queued', 'scheduled')
       AND m.next_attempt_at <= now() AND m.expires_at > now() AND m.id >= %(floor)s

@@ -11,6 +11,7 @@ from django.db import models
 from sms_backend.accounts.models import Client
 from sms_backend.messages.cancel_models import CancelRequest  # noqa: F401 - Django finds models from here
 from sms_backend.messages.inbound_models import InboundMessage, Suppression  # noqa: F401
+from sms_backend.messages.inquiry_models import Inquiry  # noqa: F401
 from sms_backend.messages.webhook_models import WebhookDelivery, WebhookTry  # noqa: F401
 from sms_contract.status import Status, TrafficType
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import psycopg
 
 from sms_backend.messages import suppressions
+from sms_backend.messages.inquiries import Ask, ask_later
 from sms_backend.messages.store import charge
 from sms_backend.messages.view import COLUMNS
 from sms_contract.status import Status
@@ -63,6 +64,8 @@ class Settlement:
     error_provider_code: str | None = None
     next_after: float | None = None  #: when it may be claimed again
     unknown_for: float | None = None  #: how long the outcome may be found out before the policy decides
+    ask: Ask | None = None  #: what the provider is to be asked about it later
+    ask_after: float = 0.0
     refund: bool = False
     opted_out: bool = False  #: the recipient belongs on the suppression list
 
@@ -107,6 +110,7 @@ def settle(cursor: psycopg.Cursor[Any], settlements: Sequence[Settlement]) -> li
     ).fetchall()
     refund(cursor, rows)
     suppressions.add_recipients(cursor, [(x.message_id, None) for x in s if x.opted_out])
+    ask_later(cursor, [(x.message_id, x.number, x.provider or "", x.ask, x.ask_after) for x in s if x.ask is not None])
     return rows
 
 

@@ -1,5 +1,6 @@
 """What is left behind, found by its time: leases, unknown outcomes, validity, reports. Each is safe to run twice, and at the same time."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -17,14 +18,23 @@ WITH silent AS (
     UPDATE attempts a SET outcome = 'unknown', error_code = 'provider.unknown_outcome', error_detail = 'the worker fell silent',
         finished_at = now()
     FROM messages m JOIN silent USING (id) WHERE a.message_id = m.id AND a.number = m.attempts AND a.outcome = 'started'
+    RETURNING a.message_id, a.number, a.provider
+), questions AS (
+    INSERT INTO inquiries (message_id, number, provider, kind, due_at, since)
+    SELECT message_id, number, provider, 'look_up', now(), now() FROM evidence WHERE provider = ANY(%(looked_up)s)
+    ON CONFLICT (message_id, number) DO NOTHING
 )
 UPDATE messages m SET version = m.version + 1, updated_at = now(), lease_until = NULL,
-    unknown_until = now() + make_interval(secs => CASE WHEN m.lane = 'otp' THEN %(wait_otp)s ELSE %(wait)s END)
+    unknown_until = now() + make_interval(secs => CASE
+        WHEN m.lane = 'otp' AND m.on_unknown = 'resend' THEN %(wait_otp)s
+        WHEN m.provider = ANY(%(looked_up)s) THEN greatest(%(wait)s, %(wait_looked_up)s)
+        WHEN m.lane = 'otp' THEN %(wait_otp)s ELSE %(wait)s END)
 FROM silent WHERE m.id = silent.id
 RETURNING {_RETURNED}, now() AS settled_at
 """  # noqa: S608 - constants
 
-#: Nothing was found out in time: the policy decides. Once more, with another provider if there is one, or never.
+#: Nothing was found out in time: the policy decides. Once more, or never. Once more goes to the same provider if he recognises what he
+#: has already (`provider` stays, and dispatch sees it), else to another if there is one.
 _UNKNOWNS = f"""
 WITH waited AS (
     SELECT id, on_unknown = 'resend' AND resends = 0 AND expires_at > now() AND cancel_requested_at IS NULL AS again
@@ -35,7 +45,8 @@ WITH waited AS (
 UPDATE messages m SET version = m.version + 1, updated_at = now(), unknown_until = NULL,
     status = CASE WHEN again THEN 'queued' ELSE 'unknown' END,
     resends = m.resends + again::int,
-    tried = CASE WHEN again THEN m.tried || m.provider::text ELSE m.tried END,
+    tried = CASE WHEN again AND m.provider <> ALL(%(deduplicating)s) THEN m.tried || m.provider::text ELSE m.tried END,
+    provider = CASE WHEN again AND m.provider <> ALL(%(deduplicating)s) THEN NULL ELSE m.provider END,
     next_attempt_at = CASE WHEN again THEN now() END,
     error_code = CASE WHEN again THEN NULL ELSE 'provider.unknown_outcome' END
 FROM waited WHERE m.id = waited.id
@@ -67,14 +78,17 @@ RETURNING {_RETURNED}, now() AS settled_at
 """  # noqa: S608 - constants
 
 
-def silent_leases(cursor: psycopg.Cursor[Any], *, limit: int, wait: float, wait_otp: float) -> list[Any]:
-    """Sends whose worker fell silent become unknown; waits in seconds."""
-    return cursor.execute(_LEASES, {"limit": limit, "wait": wait, "wait_otp": wait_otp}).fetchall()
+def silent_leases(
+    cursor: psycopg.Cursor[Any], *, limit: int, wait: float, wait_otp: float, looked_up: Sequence[str] = (), wait_looked_up: float = 0.0
+) -> list[Any]:
+    """Sends whose worker fell silent become unknown; waits in seconds. `looked_up`: providers that can be asked what they have."""
+    waits = {"wait": wait, "wait_otp": wait_otp, "wait_looked_up": wait_looked_up}
+    return cursor.execute(_LEASES, {"limit": limit, "looked_up": list(looked_up), **waits}).fetchall()
 
 
-def decided_unknowns(cursor: psycopg.Cursor[Any], *, limit: int) -> list[Any]:
-    """Outcomes that nobody found out in time are decided by each message's policy."""
-    return cursor.execute(_UNKNOWNS, {"limit": limit}).fetchall()
+def decided_unknowns(cursor: psycopg.Cursor[Any], *, limit: int, deduplicating: Sequence[str] = ()) -> list[Any]:
+    """Outcomes that nobody found out in time are decided by each message's policy. `deduplicating`: who recognises what he has already."""
+    return cursor.execute(_UNKNOWNS, {"limit": limit, "deduplicating": list(deduplicating)}).fetchall()
 
 
 def expired(cursor: psycopg.Cursor[Any], *, limit: int) -> list[Any]:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from sms_backend.core.crypto import unseal
 from sms_backend.routing.models import Provider
 from sms_providers.base import Provider as Adapter
 from sms_providers.registry import ConfigError, build
+from sms_providers.types import Capabilities
 
 log = structlog.get_logger()
 
@@ -39,6 +41,11 @@ class Adapters:
             self.forget()
             self._refresh()
         return slug in self._built
+
+    def capable(self, able: Callable[[Capabilities], bool]) -> list[str]:
+        """Accounts whose adapter declares something."""
+        self._refresh()
+        return [slug for slug, (_, adapter, _) in self._built.items() if able(adapter.capabilities)]
 
     def callback_token(self, slug: str) -> str:
         """The secret part of an account's callback URL. Raises `KeyError` where there is no such account."""

@@ -3,10 +3,11 @@
 import asyncio
 import atexit
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import uvloop
 
+from sms_backend.core import metrics
 from sms_providers.sending import Job, Result, send_one
 from sms_providers.transport import Observer, Transport
 
@@ -31,6 +32,10 @@ class Courier:
             done, waiting = asyncio.run_coroutine_threadsafe(_chunk(waiting), loop).result()
             yield [task.result() for task in done]
 
+    def ask[T](self, work: Callable[[Transport], Awaitable[T]]) -> T:
+        """Run something else that needs the session, and wait for it."""
+        return asyncio.run_coroutine_threadsafe(self._asked(work), self._running()).result()
+
     def close(self) -> None:
         """Close the HTTP session and end the loop; nothing is under way any more."""
         if self._loop is None:
@@ -40,9 +45,17 @@ class Courier:
         self._loop.call_soon_threadsafe(self._loop.stop)
 
     async def _begin(self, jobs: Sequence[Job]) -> set[asyncio.Task[tuple[int, Result]]]:
+        transport = await self._opened()
+        return {asyncio.ensure_future(_one(index, job, transport)) for index, job in enumerate(jobs)}
+
+    async def _asked[T](self, work: Callable[[Transport], Awaitable[T]]) -> T:
+        return await work(await self._opened())
+
+    async def _opened(self) -> Transport:
         if self._transport is None:
+            # Nothing is awaited between the question and the answer, so there is one session however many ask.
             self._transport = await Transport(observe=self._observe).__aenter__()
-        return {asyncio.ensure_future(_one(index, job, self._transport)) for index, job in enumerate(jobs)}
+        return self._transport
 
     def _running(self) -> asyncio.AbstractEventLoop:
         # Made by the first send, never at import: Celery may fork in between.
@@ -63,3 +76,7 @@ async def _chunk[T](waiting: set[asyncio.Task[T]]) -> tuple[set[asyncio.Task[T]]
     if not done:
         done, rest = await asyncio.wait(rest, return_when=asyncio.FIRST_COMPLETED)
     return done, rest
+
+
+#: The one of this process.
+courier = Courier(observe=metrics.observe_provider)

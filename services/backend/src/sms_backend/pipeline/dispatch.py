@@ -5,10 +5,9 @@ PostgreSQL is the queue of record: whatever happens to the hint that led here, a
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from random import Random
-from typing import Any
 from uuid import UUID
 
 import structlog
@@ -21,11 +20,14 @@ from sms_backend.messages.settle import Settlement, settle
 from sms_backend.pipeline import reports
 from sms_backend.pipeline.adapters import adapters
 from sms_backend.pipeline.callback_urls import attempt_url
-from sms_backend.pipeline.courier import Courier
+from sms_backend.pipeline.courier import courier
 from sms_backend.pipeline.opt_outs import without_opted_out
 from sms_backend.pipeline.persist import persist_at_any_cost
+from sms_backend.pipeline.planning import Plan, Planner, chosen
 from sms_backend.pipeline.retry import Waits, settlement
-from sms_backend.routing.selection import Choice, Snapshot, choose
+from sms_backend.routing import avoided, circuits, conditions, throughput
+from sms_backend.routing.conditions import Conditions
+from sms_backend.routing.selection import Choice, Now, Snapshot
 from sms_backend.routing.selectors import snapshot
 from sms_contract.segments import Encoding
 from sms_contract.status import Mode, TrafficType
@@ -35,14 +37,13 @@ from sms_providers.types import OutboundSms, Receipt
 
 log = structlog.get_logger()
 _rng = Random()  # noqa: S311 - jitter and weights, no secrets
-_waits = Waits(unknown=environment.smsgw_unknown_wait, unknown_otp=environment.smsgw_unknown_wait_otp)
-courier = Courier(observe=metrics.observe_provider)
+waits = Waits(unknown=environment.smsgw_unknown_wait, unknown_otp=environment.smsgw_unknown_wait_otp)
 
-#: Seconds until a message that no provider fits is looked at again.
-_NOBODY = 5.0
+#: Told of a lane whose next message has its turn within so many seconds.
+Wake = Callable[[str, float], None]
 
 
-def dispatch(lane: str, *, until: float) -> int:
+def dispatch(lane: str, *, until: float, wake: Wake | None = None) -> int:
     """
     Claim and send due messages until a lane has none, or `until` (monotonic) has passed; returns how many were claimed.
 
@@ -50,7 +51,7 @@ def dispatch(lane: str, *, until: float) -> int:
     """
     total = 0
     while True:
-        claimed = next((size for overtaking in _overtaking(lane) if (size := dispatch_once(overtaking))), 0)
+        claimed = next((size for overtaking in _overtaking(lane) if (size := dispatch_once(overtaking, wake=wake))), 0)
         total += claimed
         if not claimed or time.monotonic() > until:
             return total
@@ -61,70 +62,86 @@ def _overtaking(lane: str) -> tuple[str, ...]:
     return tuple(TrafficType) if lane == TrafficType.PROMOTIONAL else (lane,)
 
 
-def dispatch_once(lane: str) -> int:
+def dispatch_once(lane: str, *, wake: Wake | None = None) -> int:
     """One claim, sent and settled; returns its size."""
     claimed_at = time.monotonic()
+    now_ms = time.time_ns() // 1_000_000
     providers = snapshot()
     with hot_cursor() as cursor:
-        rows = claim.due(cursor, lane=lane, limit=environment.smsgw_batch, now_ms=time.time_ns() // 1_000_000)
-        starts: list[claim.Start] = []
-        waits: list[tuple[Any, float]] = []
-        for row in without_opted_out(cursor, rows):
-            choice = _choose(providers, row, [*row.unsuitable, *row.tried])
-            if choice.exhausted and row.tried:
-                # A round was left unfinished: by a resend with nobody else to go to, or by a provider that has gone since.
-                choice = _choose(providers, row, row.unsuitable)
-            if choice.provider is None or not adapters.has(choice.provider):
-                waits.append((row, _NOBODY))
-            else:
-                starts.append(claim.Start(message=row, provider=choice.provider, decision=choice.decision()))
-        claim.start(cursor, starts, lease=environment.smsgw_lease)
-        claim.postpone(cursor, waits)
-    if starts:
-        _send(starts, providers, not_after=claimed_at + environment.smsgw_lease - TOTAL)
+        rows = claim.due(cursor, lane=lane, limit=environment.smsgw_batch, now_ms=now_ms)
+        if not rows:
+            return 0
+        now = conditions.read(providers.monitored)
+        plan = Planner(
+            providers=providers,
+            conditions=now,
+            lane=lane,
+            now_ms=now_ms,
+            rng=_rng,
+            usable=adapters.has,
+            deduplicates=lambda slug: adapters.get(slug).capabilities.deduplicates,
+            take=partial(throughput.take, lane=lane),
+            claim_probe=circuits.claim_probe,
+        ).plan(without_opted_out(cursor, rows))
+        claim.start(cursor, plan.starts, lease=environment.smsgw_lease)
+        claim.postpone(cursor, plan.waits)
+    if plan.starts:
+        _send(plan, providers, now, not_after=claimed_at + environment.smsgw_lease - TOTAL)
+    if wake is not None and plan.turns:
+        wake(lane, min(plan.turns))
     return len(rows)
 
 
-def _send(starts: Sequence[claim.Start], providers: Snapshot, *, not_after: float) -> None:
+def _send(plan: Plan, providers: Snapshot, now: Conditions, *, not_after: float) -> None:
+    starts = plan.starts
     jobs = [Job(provider=adapters.get(s.provider), sms=_outbound(s), not_after=not_after) for s in starts]
     for chunk in courier.deliver(jobs):
         settlements: list[Settlement] = []
         early: list[tuple[UUID, int, str, Receipt]] = []
         for index, result in chunk:
             start = starts[index]
-            settlements.append(_settlement(start, result, providers))
+            settlements.append(_settlement(start, result, providers, now))
             if result.accepted is not None:
                 early += [(start.message.id, start.number, start.provider, receipt) for receipt in result.accepted.receipts]
             _record(start, result, settlements[-1])
         persist_at_any_cost(partial(settle, settlements=settlements))
         if early:
             persist_at_any_cost(partial(reports.apply_own, found=early))
+        _learn(plan, [(starts[index], result) for index, result in chunk], providers)
 
 
-def _settlement(start: claim.Start, result: Result, providers: Snapshot) -> Settlement:
+def _learn(plan: Plan, results: Sequence[tuple[claim.Start, Result]], providers: Snapshot) -> None:
+    """What the next claims should know of the providers: how well they are, and whose sender they refused."""
+    tallies: dict[str, circuits.Tally] = {}
+    refusals: set[avoided.Refusal] = set()
+    for start, result in results:
+        slug = start.provider
+        if slug not in providers.monitored:
+            continue
+        tallies.setdefault(slug, circuits.Tally()).add(result.error, probe=start.message.id in plan.probes)
+        if result.error is not None and result.error.remembered:
+            refusals.add((slug, start.message.client_id, start.message.sender or ""))
+    circuits.record(tallies)
+    avoided.remember(refusals)
+
+
+def _settlement(start: claim.Start, result: Result, providers: Snapshot, now: Conditions) -> Settlement:
     outcome = result.accepted or result.error
     assert outcome is not None
+    message = start.message
+
+    def choose(tried: Collection[str], unsuitable: Collection[str]) -> Choice:
+        special = Now(open_circuits=now.circuits, paused=providers.paused_for(message.client_id, message.lane))
+        return chosen(providers, message, tried=tried, unsuitable=unsuitable, now=special, rng=_rng)
+
     return settlement(
-        start.message,
+        message,
         provider=start.provider,
         result=outcome,
-        choose=partial(_choose, providers, start.message),
-        waits=_waits,
+        choose=choose,
+        waits=waits,
         rng=_rng,
-    )
-
-
-def _choose(providers: Snapshot, message: Any, tried: Sequence[str]) -> Choice:
-    return choose(
-        providers,
-        mode=message.mode,
-        recipient=message.recipient,
-        sender=message.sender,
-        segments=message.segments,
-        wanted=message.providers,
-        tried=tried,
-        open_circuits=(),
-        rng=_rng,
+        capabilities=adapters.get(start.provider).capabilities,
     )
 
 

@@ -4,6 +4,7 @@ Hints: "there may be work in this lane". Best effort; a lost, doubled or late on
 At most one is outstanding per lane and slot, so that a busy intake does not fill the queue with what one claim answers.
 """
 
+import threading
 from collections.abc import Iterable
 
 import redis
@@ -18,6 +19,11 @@ log = structlog.get_logger()
 
 #: Claims of one lane that may run side by side.
 SLOTS = 2
+#: Seconds between ticks, and the least for which waking a worker pays.
+_TICK = 1.0
+_SOONEST = 0.1
+#: Lanes that are to be woken.
+_awaited: set[str] = set()
 #: After this many milliseconds a hint counts as lost.
 _OUTSTANDING_MS = 1000
 
@@ -28,6 +34,20 @@ def hint_dispatch(lanes: Iterable[str]) -> None:
         slot = _free_slot(lane)
         if slot is not None:
             _send("pipeline.dispatch", (lane, slot), topology.DISPATCH[lane])
+
+
+def hint_later(lane: str, seconds: float) -> None:
+    """Wake a worker when the next message of a lane has its turn, if that is before the next tick. One wait a lane and process."""
+    if seconds < _TICK and lane not in _awaited:
+        _awaited.add(lane)
+        timer = threading.Timer(max(seconds, _SOONEST), _hint_awaited, (lane,))
+        timer.daemon = True
+        timer.start()
+
+
+def _hint_awaited(lane: str) -> None:
+    _awaited.discard(lane)
+    hint_dispatch([lane])
 
 
 def hint_receipts() -> None:

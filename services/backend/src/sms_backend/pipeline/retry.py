@@ -1,21 +1,33 @@
 """What a message becomes by the outcome of an attempt: a pure table, from which alone dispatch settles."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
+from sms_backend.messages.inquiries import APART, Ask
 from sms_backend.messages.settle import Settlement
-from sms_backend.routing.selection import Choice
-from sms_contract.status import Status, TrafficType
+from sms_backend.routing.selection import Because, Choice
+from sms_contract.status import OnUnknown, Status, TrafficType
 from sms_providers.errors import Outcome, SendError
-from sms_providers.types import Accepted
+from sms_providers.types import Accepted, Capabilities, Reports
 
 #: Exponential backoff with full jitter between rounds, in seconds: up to 2 · 2ⁿ, and never more than 300.
 _BASE = 2.0
 _CEILING = 300.0
+#: Seconds after an unclear answer until the first look-up, and until the second has been answered.
+_FIRST_LOOK_UP = 3.0
+_FIRST_LOOK_UP_OTP = 1.0
+LOOKED_UP = _FIRST_LOOK_UP + APART + 15.0
+#: Seconds until the first poll for a report.
+_FIRST_POLL = 5.0
 #: A vendor that asks for more patience than this is asked again after this.
 _MAX_RETRY_AFTER = 300.0
+
+
+#: The selection for a message: (tried, unsuitable) to a choice.
+Choose = Callable[[Collection[str], Collection[str]], Choice]
+NO_EXTRAS = Capabilities()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +37,16 @@ class Waits:
     unknown: float
     unknown_otp: float
 
-    def for_lane(self, lane: str) -> float:
-        """`otp` cannot wait as long as the others."""
-        return self.unknown_otp if lane == TrafficType.OTP else self.unknown
+    def before_policy(self, message: Any, *, look_up: bool) -> float:
+        """
+        `otp` cannot wait as long as the others.
+
+        Where the provider can be asked, the policy waits for the second look-up; but an `otp` that may be sent again is not kept waiting.
+        """
+        wait = self.unknown_otp if message.lane == TrafficType.OTP else self.unknown
+        if not look_up or (message.lane == TrafficType.OTP and message.on_unknown == OnUnknown.RESEND):
+            return wait
+        return max(wait, LOOKED_UP)
 
 
 def backoff(round_number: int, rng: Random) -> float:
@@ -41,14 +60,15 @@ def settlement(
     *,
     provider: str,
     result: Accepted | SendError,
-    choose: Callable[[Sequence[str]], Choice],
+    choose: Choose,
     waits: Waits,
     rng: Random,
+    capabilities: Capabilities = NO_EXTRAS,
 ) -> Settlement:
     """
     Decide by the outcome, and by nothing else.
 
-    `message` is a claimed row, `choose(tried)` the selection among the providers as they are now.
+    `message` is a claimed row, `choose(tried, unsuitable)` the selection among the providers as they are now.
     """
     number = message.attempts + 1
     if isinstance(result, Accepted):
@@ -62,26 +82,37 @@ def settlement(
             unsuitable=message.unsuitable,
             provider=provider,
             provider_message_id=_storable(result.message_id),
+            ask=Ask.POLL if capabilities.reports is Reports.POLLED else None,
+            ask_after=_FIRST_POLL,
         )
     if result.is_unknown:
-        return _failed_attempt(message, number, result, status=Status.SENDING, provider=provider, unknown_for=waits.for_lane(message.lane))
+        unknown = _failed_attempt(message, number, result, status=Status.SENDING, provider=provider)
+        return replace(
+            unknown,
+            unknown_for=waits.before_policy(message, look_up=capabilities.look_up),
+            ask=Ask.LOOK_UP if capabilities.look_up else None,
+            ask_after=_FIRST_LOOK_UP_OTP if message.lane == TrafficType.OTP else _FIRST_LOOK_UP,
+        )
     if result.is_final:
         return _ended(message, number, result)
     return _try_elsewhere(message, number, result, provider=provider, choose=choose, rng=rng)
 
 
-def _try_elsewhere(
-    message: Any, number: int, error: SendError, *, provider: str, choose: Callable[[Sequence[str]], Choice], rng: Random
-) -> Settlement:
+def _try_elsewhere(message: Any, number: int, error: SendError, *, provider: str, choose: Choose, rng: Random) -> Settlement:
     unsuitable, tried = message.unsuitable, [*message.tried, provider]
     if error.outcome is Outcome.NOT_FOR_THIS_PROVIDER:
         unsuitable, tried = [*message.unsuitable, provider], message.tried
-    if choose([*unsuitable, *tried]).provider is not None:
+    following = choose(tried, unsuitable)
+    if following.provider is not None:
         return _failed_attempt(message, number, error, status=Status.QUEUED, tried=tried, unsuitable=unsuitable, next_after=0.0)
-    if choose(unsuitable).exhausted:
+    if choose((), unsuitable).chosen_because is Because.ALL_UNSUITABLE:
         # Everyone who could have had it has said that it is not for him: another round would hear the same.
         return _ended(message, number, error, unsuitable=unsuitable)
-    wait = max(backoff(message.round, rng), min(error.retry_after or 0.0, _MAX_RETRY_AFTER))
+    patience = min(error.retry_after or 0.0, _MAX_RETRY_AFTER)
+    if not following.exhausted:
+        # The others are ill, paused or disabled: the round is not over, and the next claim says how long to wait.
+        return _failed_attempt(message, number, error, status=Status.QUEUED, tried=tried, unsuitable=unsuitable, next_after=patience)
+    wait = max(backoff(message.round, rng), patience)
     return _failed_attempt(
         message, number, error, status=Status.QUEUED, round_number=message.round + 1, tried=[], unsuitable=unsuitable, next_after=wait
     )

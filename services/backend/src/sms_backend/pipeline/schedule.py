@@ -13,5 +13,6 @@ SCHEDULE = {
     "tick": _every(1, "pipeline.tick"),
     "readmodel": _every(1, "pipeline.readmodel"),
     "sweep": _every(2, "pipeline.sweep"),
+    "inquire": _every(2, "pipeline.inquire"),
     "housekeeping": _every(60, "pipeline.housekeeping"),
 }

@@ -18,7 +18,7 @@ def dispatch(lane: str, slot: int = 0) -> None:
     """There may be work in a lane."""
     hints.arrived(lane, slot)
     until = time.monotonic() + _SHIFT
-    dispatching.dispatch(lane, until=until)
+    dispatching.dispatch(lane, until=until, wake=hints.hint_later)
     if time.monotonic() > until:
         hints.hint_dispatch([lane])
 
@@ -47,6 +47,12 @@ def tick() -> None:
 def sweep() -> None:
     """Leases, unknown outcomes, validity, orphaned reports."""
     upkeep.sweep()
+
+
+@shared_task(name="pipeline.inquire")
+def inquire() -> None:
+    """Unknown outcomes looked up, reports that have to be fetched."""
+    upkeep.inquire()
 
 
 @shared_task(name="pipeline.readmodel")

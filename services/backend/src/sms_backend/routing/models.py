@@ -6,6 +6,9 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MinValueValidator
 from django.db import models
 
+from sms_backend.accounts.models import Client
+from sms_contract.status import TrafficType
+
 
 def callback_token() -> str:
     """What makes a callback URL unguessable: 256 bits."""
@@ -24,6 +27,7 @@ class Provider(models.Model):
         null=True, blank=True, validators=[MinValueValidator(0.001)], help_text="Segments a second, cluster-wide; empty: no limit."
     )
     countries = ArrayField(models.CharField(max_length=8), default=list, blank=True, help_text="As +44 or GB; none: all.")
+    denied = ArrayField(models.CharField(max_length=8), default=list, blank=True, help_text="Countries that it does not serve.")
     config = models.TextField(editable=False, help_text="Encrypted JSON, by the adapter's schema.")
     callback_token = models.CharField(max_length=64, default=callback_token, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -34,3 +38,19 @@ class Provider(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+
+class Pause(models.Model):
+    """What an operator holds back: everything that matches each field which is set. Accepting goes on."""
+
+    client = models.ForeignKey(Client, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    lane = models.CharField(max_length=16, null=True, blank=True, choices=[(t, t.value) for t in TrafficType])  # noqa: DJ001
+    provider = models.ForeignKey(Provider, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (models.UniqueConstraint(fields=("client", "lane", "provider"), nulls_distinct=False, name="paused_once"),)
+
+    def __str__(self) -> str:
+        return ", ".join(str(part) for part in (self.client_id, self.lane, self.provider_id) if part) or "everything"

@@ -2,7 +2,8 @@
 Which provider a message goes to next: a pure function of what is known at the claim.
 
 A message that names providers uses those, in that order and none else. Every other goes to the active providers that fit, the highest
-priority first, among equals at random by weight. Test mode knows the `test` provider and nothing else, and nothing else knows it.
+priority first, among equals at random by weight; those that refused this sender lately come last. Test mode knows the `test` provider
+and nothing else, and nothing else knows it.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -19,11 +20,14 @@ class Skipped(StrEnum):
 
     UNKNOWN = "unknown"  #: there is none of that name, any more
     DISABLED = "disabled"  #: an operator has taken it out
+    PAUSED = "paused"  #: an operator holds what would go to it
     TEST_ONLY = "test_only"  #: the built-in `test` provider, asked for by a live message
     COUNTRY = "country"  #: it does not serve the recipient's country
     AVOIDED = "avoided"  #: it refused this sender or destination a short while ago
     CIRCUIT_OPEN = "circuit_open"  #: it is ill; a probe goes through now and then
     TRIED = "tried"  #: it has had its turn in this round
+    UNSUITABLE = "unsuitable"  #: it will not take this message: sender, destination or route
+    THROUGHPUT = "throughput"  #: it gets as many segments a second as it takes
 
 
 class Because(StrEnum):
@@ -32,9 +36,13 @@ class Because(StrEnum):
     LISTED = "listed"  #: the next in the message's own list
     PRIORITY = "priority"  #: alone with the highest priority of those that fit
     WEIGHT = "weight"  #: drawn by weight among equals
+    SAME_AGAIN = "same_again"  #: it did not answer, and recognises what it has already: sending again is harmless there
+    PROBE = "probe"  #: its circuit is open, and this is the call that tries it out
     TEST_MODE = "test_mode"
     ALL_TRIED = "all_tried"  #: the round is over
+    ALL_UNSUITABLE = "all_unsuitable"  #: everyone who could have had it has said that it is not for him
     CIRCUITS_OPEN = "circuits_open"  #: wait: no round is used up by that
+    THROUGHPUT = "throughput"  #: wait for a turn: no attempt is counted
     NONE_FITS = "none_fits"  #: hold: there is nobody who would take it, for now
 
 
@@ -50,9 +58,18 @@ class Candidate:
     regions: frozenset[str] = frozenset()  #: `GB`
     test: bool = False
     throughput: float | None = None  #: segments a second, cluster-wide
+    denied_prefixes: tuple[str, ...] = ()
+    denied_regions: frozenset[str] = frozenset()
+
+    @property
+    def serves_everybody(self) -> bool:
+        """Whether no country is named, nor denied."""
+        return not (self.prefixes or self.regions or self.denied_prefixes or self.denied_regions)
 
     def serves(self, recipient: str) -> bool:
-        """Whether it takes messages to this number; no countries named: all."""
+        """Whether it takes messages to this number; no countries named: all but those denied."""
+        if recipient.startswith(self.denied_prefixes) or (self.denied_regions and region(recipient) in self.denied_regions):
+            return False
         if not self.prefixes and not self.regions:
             return True
         return recipient.startswith(self.prefixes) or (bool(self.regions) and region(recipient) in self.regions)
@@ -76,15 +93,27 @@ class Choice:
         }
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hold:
+    """What an operator holds back from a provider."""
+
+    provider: str
+    client: str | None = None  #: None: everybody's
+    lane: str | None = None
+
+
 class Snapshot:
     """All providers at one moment, arranged for choosing."""
 
-    __slots__ = ("by_slug", "ordered", "test", "tiers")
+    __slots__ = ("by_slug", "first", "holds", "monitored", "ordered", "test", "tiers")
 
-    def __init__(self, candidates: Iterable[Candidate]) -> None:
+    def __init__(self, candidates: Iterable[Candidate], holds: Iterable[Hold] = ()) -> None:
+        self.holds = tuple(holds)
         #: As smart selection would try them, the test provider and those that are off included.
-        self.ordered = tuple(sorted(candidates, key=lambda c: (-c.priority, c.slug)))
+        self.ordered = tuple(sorted(candidates, key=lambda c: (-c.priority, -c.weight, c.slug)))
         self.by_slug = {c.slug: c for c in self.ordered}
+        #: Those that may fall ill: the built-in one never does.
+        self.monitored = tuple(c.slug for c in self.ordered if not c.test)
         self.test = next((c for c in self.ordered if c.test), None)
         tiers: dict[int, list[Candidate]] = {}
         for candidate in self.ordered:
@@ -92,6 +121,27 @@ class Snapshot:
                 tiers.setdefault(candidate.priority, []).append(candidate)
         #: Active ones by priority, the highest first.
         self.tiers = tuple(tuple(tier) for tier in tiers.values())
+        #: The highest tier where everybody may have any message: what most messages need to know.
+        self.first = list(self.tiers[0]) if self.tiers and all(c.serves_everybody for c in self.tiers[0]) else None
+
+    def paused_for(self, client: str, lane: str) -> frozenset[str]:
+        """Providers that get none of this client's messages of this lane."""
+        if not self.holds:
+            return frozenset()
+        return frozenset(h.provider for h in self.holds if h.client in {None, client} and h.lane in {None, lane})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Now:
+    """Who may not be called at the moment, or only if there is nobody else."""
+
+    open_circuits: Collection[str] = ()  #: who may be probed is left out by the caller
+    paused: Collection[str] = ()
+    throttled: Collection[str] = ()  #: no tokens left
+    avoided: Collection[str] = ()  #: refused this sender lately
+
+
+NOTHING_SPECIAL = Now()
 
 
 def choose(
@@ -99,51 +149,60 @@ def choose(
     *,
     mode: str,
     recipient: str,
-    sender: str | None,  # noqa: ARG001 - part of the seam: allowed senders a provider
-    segments: int,  # noqa: ARG001 - part of the seam: a provider's longest message
     wanted: Sequence[str],
     tried: Collection[str],
-    open_circuits: Collection[str],
     rng: Random,
-    avoided: Collection[str] = (),
+    unsuitable: Collection[str] = (),
+    now: Now = NOTHING_SPECIAL,
 ) -> Choice:
     """
     The next provider of this round.
 
-    `wanted` is the message's own list, `tried` who has had a turn in this round, `avoided` who refused this sender lately. `open_circuits`
-    holds those that may not be called now; whoever may be probed is left out by the caller.
+    `wanted` is the message's own list, `tried` who has had a turn in this round, `unsuitable` who will not take this message.
     """
     if mode == Mode.TEST:
-        return _in_test_mode(providers, tried, open_circuits)
+        return _in_test_mode(providers, tried, unsuitable, now)
     if wanted:
-        return _listed(providers, wanted, tried, open_circuits, avoided)
+        return _listed(providers, wanted, tried, unsuitable, now)
+    if now is NOTHING_SPECIAL and providers.first is not None and not tried and not unsuitable:
+        return _one_of(providers.first, {}, rng)
     skipped: dict[str, Skipped] = {}
+    last: list[Candidate] = []
     for tier in providers.tiers:
         fit: list[Candidate] = []
         for candidate in tier:
-            why = Skipped.COUNTRY if not candidate.serves(recipient) else _passed_over(candidate, tried, open_circuits, avoided)
+            why = Skipped.COUNTRY if not candidate.serves(recipient) else _passed_over(candidate, tried, unsuitable, now)
+            if why is None and candidate.slug in now.avoided:
+                why = Skipped.AVOIDED
+                last.append(candidate)
             if why:
                 skipped[candidate.slug] = why
             else:
                 fit.append(candidate)
-        if len(fit) == 1:
-            return Choice(provider=fit[0].slug, chosen_because=Because.PRIORITY, skipped=skipped)
         if fit:
-            return Choice(provider=_draw(fit, rng), chosen_because=Because.WEIGHT, skipped=skipped)
+            return _one_of(fit, skipped, rng)
+    if last:
+        # Better a provider that may say no again than none at all.
+        best = [candidate for candidate in last if candidate.priority == last[0].priority]
+        return _one_of(best, {slug: why for slug, why in skipped.items() if why is not Skipped.AVOIDED}, rng)
     return _none(skipped)
 
 
-def _in_test_mode(providers: Snapshot, tried: Collection[str], open_circuits: Collection[str]) -> Choice:
+def _one_of(fit: list[Candidate], skipped: dict[str, Skipped], rng: Random) -> Choice:
+    if len(fit) == 1:
+        return Choice(provider=fit[0].slug, chosen_because=Because.PRIORITY, skipped=skipped)
+    return Choice(provider=_draw(fit, rng), chosen_because=Because.WEIGHT, skipped=skipped)
+
+
+def _in_test_mode(providers: Snapshot, tried: Collection[str], unsuitable: Collection[str], now: Now) -> Choice:
     test = providers.test
     if test is None:
         return _none({})
-    why = _passed_over(test, tried, open_circuits)
+    why = _passed_over(test, tried, unsuitable, now)
     return _none({test.slug: why}) if why else Choice(provider=test.slug, chosen_because=Because.TEST_MODE)
 
 
-def _listed(
-    providers: Snapshot, wanted: Sequence[str], tried: Collection[str], open_circuits: Collection[str], avoided: Collection[str]
-) -> Choice:
+def _listed(providers: Snapshot, wanted: Sequence[str], tried: Collection[str], unsuitable: Collection[str], now: Now) -> Choice:
     skipped: dict[str, Skipped] = {}
     for slug in wanted:
         candidate = providers.by_slug.get(slug)
@@ -151,25 +210,27 @@ def _listed(
             skipped[slug] = Skipped.UNKNOWN
         elif candidate.test:
             skipped[slug] = Skipped.TEST_ONLY
-        elif why := _passed_over(candidate, tried, open_circuits, avoided):
+        elif why := _passed_over(candidate, tried, unsuitable, now):
             skipped[slug] = why
         else:
             return Choice(provider=slug, chosen_because=Because.LISTED, skipped=skipped)
     return _none(skipped)
 
 
-def _passed_over(
-    candidate: Candidate, tried: Collection[str], open_circuits: Collection[str], avoided: Collection[str] = ()
-) -> Skipped | None:
+def _passed_over(candidate: Candidate, tried: Collection[str], unsuitable: Collection[str], now: Now) -> Skipped | None:
     slug = candidate.slug
     if not candidate.active:
         return Skipped.DISABLED
+    if slug in unsuitable:
+        return Skipped.UNSUITABLE
+    if slug in now.paused:
+        return Skipped.PAUSED
     # Before `tried`: while everyone is ill no round is used up, whoever had a turn before falling ill.
-    if slug in open_circuits:
+    if slug in now.open_circuits:
         return Skipped.CIRCUIT_OPEN
     if slug in tried:
         return Skipped.TRIED
-    return Skipped.AVOIDED if slug in avoided else None
+    return Skipped.THROUGHPUT if slug in now.throttled else None
 
 
 def _draw(candidates: list[Candidate], rng: Random) -> str:
@@ -183,7 +244,12 @@ def _draw(candidates: list[Candidate], rng: Random) -> str:
 
 def _none(skipped: dict[str, Skipped]) -> Choice:
     reasons = skipped.values()
-    if Skipped.TRIED in reasons or Skipped.AVOIDED in reasons:
+    if Skipped.THROUGHPUT in reasons:
+        return Choice(provider=None, chosen_because=Because.THROUGHPUT, skipped=skipped)
+    if Skipped.TRIED in reasons:
         return Choice(provider=None, chosen_because=Because.ALL_TRIED, skipped=skipped, exhausted=True)
-    because = Because.CIRCUITS_OPEN if Skipped.CIRCUIT_OPEN in reasons else Because.NONE_FITS
-    return Choice(provider=None, chosen_because=because, skipped=skipped)
+    if Skipped.CIRCUIT_OPEN in reasons:
+        return Choice(provider=None, chosen_because=Because.CIRCUITS_OPEN, skipped=skipped)
+    if Skipped.UNSUITABLE in reasons and not {Skipped.PAUSED, Skipped.DISABLED} & set(reasons):
+        return Choice(provider=None, chosen_because=Because.ALL_UNSUITABLE, skipped=skipped, exhausted=True)
+    return Choice(provider=None, chosen_because=Because.NONE_FITS, skipped=skipped)

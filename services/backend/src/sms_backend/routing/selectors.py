@@ -4,8 +4,8 @@ import threading
 import time
 
 from sms_backend.core.errors import NotFoundError
-from sms_backend.routing.models import Provider
-from sms_backend.routing.selection import Candidate, Snapshot
+from sms_backend.routing.models import Pause, Provider
+from sms_backend.routing.selection import Candidate, Hold, Snapshot
 
 #: The adapter, and the one provider, of test mode.
 TEST = "test"
@@ -60,17 +60,30 @@ def provider_named(slug: str) -> Provider:
 
 def read() -> Snapshot:
     """All providers, as PostgreSQL has them now."""
-    fields = ("slug", "adapter", "active", "priority", "weight", "countries", "throughput")
-    return Snapshot(
+    fields = ("slug", "adapter", "active", "priority", "weight", "countries", "denied", "throughput")
+    held = Pause.objects.exclude(provider=None)
+    holds = [Hold(provider=str(pause.provider_id), client=pause.client_id, lane=pause.lane) for pause in held]
+    candidates = [
         Candidate(
             slug=row.slug,
             active=row.active,
             priority=row.priority,
             weight=row.weight,
-            prefixes=tuple(c for c in row.countries if c.startswith("+")),
-            regions=frozenset(c for c in row.countries if not c.startswith("+")),
+            prefixes=_prefixes(row.countries),
+            regions=_regions(row.countries),
+            denied_prefixes=_prefixes(row.denied),
+            denied_regions=_regions(row.denied),
             test=row.adapter == TEST,
             throughput=row.throughput,
         )
         for row in Provider.objects.only(*fields)
-    )
+    ]
+    return Snapshot(candidates, holds)
+
+
+def _prefixes(countries: list[str]) -> tuple[str, ...]:
+    return tuple(country for country in countries if country.startswith("+"))
+
+
+def _regions(countries: list[str]) -> frozenset[str]:
+    return frozenset(country for country in countries if not country.startswith("+"))

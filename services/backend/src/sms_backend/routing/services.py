@@ -9,13 +9,15 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import redis
 from django.db import IntegrityError, transaction
 from pydantic import SecretStr
 
 from sms_backend.accounts import validation
 from sms_backend.core.crypto import seal, unseal
 from sms_backend.core.errors import ConflictError, InvalidError
-from sms_backend.routing import projection, selectors
+from sms_backend.core.readiness import not_projected
+from sms_backend.routing import circuits, projection, selectors
 from sms_backend.routing.models import Provider
 from sms_backend.routing.selectors import TEST
 from sms_providers.registry import ADAPTERS, ConfigError, build
@@ -54,10 +56,20 @@ def set_provider(provider: Provider, *, config: Mapping[str, Any] | None = None,
 
 
 def enable_provider(provider: Provider, *, active: bool) -> Provider:
-    """Put a provider into selection, or take it out: its messages then wait, or go to others."""
+    """
+    Put a provider into selection, or take it out: its messages then wait, or go to others.
+
+    Enabling closes its circuit as well. Raises `NotProjectedError`.
+    """
     if provider.adapter == TEST and not active:
         raise ConflictError("the `test` provider is built in: test keys need it")
-    return set_provider(provider, active=active)
+    enabled = set_provider(provider, active=active)
+    if active:
+        try:
+            circuits.reset(provider.slug)
+        except redis.RedisError as error:
+            raise not_projected(error) from error
+    return enabled
 
 
 def ensure_test_provider() -> bool:
@@ -124,4 +136,5 @@ _SETTINGS: dict[str, Callable[[Any], Any]] = {
     "weight": partial(validation.whole, 1),
     "throughput": lambda value: None if value is None else validation.positive(value),
     "countries": validation.countries,
+    "denied": validation.countries,
 }

@@ -8,11 +8,12 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from sms_backend.console.admin.base import KeptAdmin
+from sms_backend.console.documents import circuit_document
 from sms_backend.console.provider_form import SETTINGS, ProviderForm, config_fields, form_for
-from sms_backend.routing import services
+from sms_backend.routing import circuits, services
 from sms_backend.routing.models import Provider
 from sms_backend.routing.selectors import TEST
 from sms_providers.registry import ADAPTERS
@@ -22,7 +23,7 @@ from sms_providers.registry import ADAPTERS
 class ProviderAdmin(KeptAdmin):
     """In the order in which they are tried."""
 
-    list_display = ("slug", "adapter", "state", "priority", "weight", "throughput", "countries")
+    list_display = ("slug", "adapter", "state", "circuit", "priority", "weight", "throughput", "countries")
     list_filter = ("active", "adapter")
     search_fields = ("slug",)
     actions = ("enable", "disable")
@@ -31,6 +32,11 @@ class ProviderAdmin(KeptAdmin):
     def state(self, provider: Provider) -> str:
         """Whether it is in selection."""
         return "active" if provider.active else "off"
+
+    @display(description="Circuit", label={"closed": "success", "open": "danger", "unknown": "warning"})
+    def circuit(self, provider: Provider) -> str:
+        """Whether it is taken out for being ill."""
+        return str(circuit_document(provider.slug, circuits.said([provider.slug]))["state"])
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """The built-in one has nothing to change."""
@@ -54,6 +60,8 @@ class ProviderAdmin(KeptAdmin):
         for field in form.base_fields.values():
             if isinstance(field.widget, forms.PasswordInput):
                 field.widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}, render_value=False)
+            elif isinstance(field.widget, forms.NumberInput):
+                field.widget = UnfoldAdminIntegerFieldWidget(attrs={"step": "any"})
             elif isinstance(field.widget, forms.TextInput):
                 field.widget = UnfoldAdminTextInputWidget()
         return form

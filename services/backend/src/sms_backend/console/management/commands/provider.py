@@ -7,14 +7,14 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from sms_backend.console.documents import provider_document
+from sms_backend.console.documents import circuit_document, provider_document
 from sms_backend.core.errors import InvalidError
 from sms_backend.core.operator import OperatorCommand, Shown, fields, given, or_none, table
-from sms_backend.routing import selectors, services
+from sms_backend.routing import circuits, selectors, services
 from sms_backend.routing.models import Provider
 from sms_backend.routing.trial import TEXT, send_trial
 
-_SETTINGS = ("priority", "weight", "throughput", "countries")
+_SETTINGS = ("priority", "weight", "throughput", "countries", "denied")
 
 
 class Command(OperatorCommand):
@@ -32,13 +32,14 @@ class Command(OperatorCommand):
         change = self.verb("set", self.set, "Change what is named.")
         change.add_argument("slug", metavar="SLUG")
         _add_settings(change, "JSON laid over what is stored, null takes a field away: a file, or - for stdin")
+        change.add_argument("--no-denied", dest="denied", action="store_const", const=[], default=argparse.SUPPRESS)
         change.add_argument("--any-country", dest="countries", action="store_const", const=[], default=argparse.SUPPRESS)
         test = self.verb("test", self.test, "Send one message through this provider alone; it really sends.")
         test.add_argument("slug", metavar="SLUG")
         test.add_argument("--to", required=True, metavar="N", help="E.164")
         test.add_argument("--sender", metavar="S", help="default: the provider's own")
         test.add_argument("--text", default=TEXT, help="default: a sentence that says what it is")
-        self.verb("enable", self.enable, "Put it into selection.").add_argument("slug", metavar="SLUG")
+        self.verb("enable", self.enable, "Put it into selection, and close its circuit.").add_argument("slug", metavar="SLUG")
         self.verb("disable", self.disable, "Take it out of selection.").add_argument("slug", metavar="SLUG")
 
     def add(self, arguments: Namespace) -> Shown:
@@ -46,8 +47,13 @@ class Command(OperatorCommand):
         return _shown(services.add_provider(arguments.slug, adapter=arguments.adapter, config=_config(arguments), **settings))
 
     def list(self, _arguments: Namespace) -> Shown:
-        rows = [provider_document(provider) for provider in Provider.objects.all()]
-        return Shown(rows, *table(rows, ("slug", "adapter", "active", "priority", "weight", "throughput", "countries")))
+        providers = list(Provider.objects.all())
+        open_ones = circuits.said([provider.slug for provider in providers])
+        rows = [provider_document(provider) | {"circuit": circuit_document(provider.slug, open_ones)} for provider in providers]
+        lines = [row | {"circuit": row["circuit"]["state"]} for row in rows]
+        return Shown(
+            rows, *table(lines, ("slug", "adapter", "active", "circuit", "priority", "weight", "throughput", "countries", "denied"))
+        )
 
     def show(self, arguments: Namespace) -> Shown:
         return _shown(selectors.provider_named(arguments.slug))
@@ -69,7 +75,7 @@ class Command(OperatorCommand):
 
 
 def _shown(provider: Provider) -> Shown:
-    document = provider_document(provider)
+    document = provider_document(provider) | {"circuit": circuit_document(provider.slug, circuits.said([provider.slug]))}
     return Shown(document, *fields(document))
 
 
@@ -98,4 +104,5 @@ def _add_settings(parser: ArgumentParser, config: str) -> None:
     parser.add_argument(
         "--country", dest="countries", action="append", default=absent, metavar="+44", help="one that it serves; none named: all"
     )
+    parser.add_argument("--deny-country", dest="denied", action="append", default=absent, metavar="+7", help="one that it does not serve")
     parser.add_argument("--config", metavar="FILE|-", help=config)

@@ -1,0 +1,41 @@
+"""What keeps a provider from being called just now, read once a claim and in one round trip."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sms_backend.core.besteffort import BestEffort
+from sms_backend.core.cache import cache
+from sms_backend.routing import avoided
+from sms_backend.routing.circuits import Circuit, parse, state_key
+
+_best_effort = BestEffort("conditions")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Conditions:
+    """What Redis knew at the claim; nothing while it is away."""
+
+    circuits: Mapping[str, Circuit] = field(default_factory=dict)  #: open ones
+    avoided: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)  #: (client, sender) to providers
+
+    def avoided_by(self, client: str, sender: str | None) -> frozenset[str]:
+        """Providers that refused this client's sender lately."""
+        return self.avoided.get((client, sender or ""), frozenset()) if self.avoided else frozenset()
+
+    def until_probe(self, now_ms: int) -> float | None:
+        """Seconds until an open circuit may be probed; None where none is open."""
+        return max(0, min(c.probe_at for c in self.circuits.values()) - now_ms) / 1000 if self.circuits else None
+
+
+def read(slugs: Sequence[str]) -> Conditions:
+    """The circuits of these providers, and whom senders avoid."""
+    return _best_effort(lambda: _read(slugs), otherwise=Conditions()) if slugs else Conditions()
+
+
+def _read(slugs: Sequence[str]) -> Conditions:
+    with cache.pipeline(transaction=False) as pipe:
+        pipe.mget([state_key(slug) for slug in slugs])
+        pipe.zrangebyscore(avoided.KEY, time.time(), "+inf")
+        states, members = pipe.execute()
+    return Conditions(circuits=parse(slugs, states), avoided=avoided.parse(members))
