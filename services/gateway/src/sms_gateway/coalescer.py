@@ -92,9 +92,10 @@ class Coalescer[Item, Result]:
             entries = self._take()
             if not entries:
                 return
-            task = asyncio.ensure_future(self._run(entries))
-            self._tasks.add(task)
             self._under_way += len(entries)
+            # Begun in this turn of the loop: under load a turn is long, and what is not yet written waits for all of the next one.
+            task = asyncio.Task(self._run(entries), loop=asyncio.get_running_loop(), eager_start=True)
+            self._tasks.add(task)
             task.add_done_callback(lambda task, entries=entries: self._land(task, entries))  # type: ignore[misc]
 
     async def _run(self, entries: list[_Entry[Item, Result]]) -> Sequence[Result | Exception]:
