@@ -9,7 +9,6 @@ each request, a confirm by a quorum queue, metrics, logs to a file. What was acc
 import argparse
 import json
 import os
-import re
 import secrets
 import sys
 from collections.abc import Iterator, Mapping
@@ -18,14 +17,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench import ground, machine, stage, wrk
+from bench import ground, machine, stage, worker, wrk
 from bench.errors import Unprepared
 from bench.figures import Account, Figures, bar, figures, ratio
 from bench.processes import cpu_seconds, running
 from bench.wrk import Load, Measurement
 from sms_stack.calls import call
 from sms_stack.progress import say, step
-from sms_stack.supervision import wait_until
 
 BODY = {"to": "+447911123456", "text": "Your code is 493817. It is valid for ten minutes.", "from": "ACME", "reference": "order-17"}
 TARGETS = {
@@ -34,8 +32,6 @@ TARGETS = {
     "bare_asgi": "bare ASGI + msgspec echo",
 }
 _WARM_UP_SECONDS = 2
-#: Server B's own settings: the gateway must not know them.
-_NOT_FOR_THE_GATEWAY = {"DATABASE_URL", "SMSGW_SECRET_KEY", "SMSGW_CREDENTIAL_KEYS", "SMSGW_CALLBACK_SECRET", "SMSGW_HOME"}
 
 
 @dataclass
@@ -138,22 +134,11 @@ def run(*, seconds: int, rounds: int, connections: int) -> dict[str, Any]:
 def _targets(folder: Path, own: ground.Ground, ports: Mapping[str, int]) -> Iterator[dict[str, int]]:
     metrics = folder / "metrics"
     metrics.mkdir()
-    gateway = {
-        **{name: value for name, value in os.environ.items() if name not in _NOT_FOR_THE_GATEWAY},
-        "RABBITMQ_URL": own.rabbitmq_url,
-        "REDIS_URL": own.redis_url,
-        "PUBLIC_BASE_URL": f"http://127.0.0.1:{ports['gateway']}",
-        "SMSGW_KEY_PEPPER": own.pepper,
-        "SMSGW_LOG_LEVEL": "INFO",
-        "SMSGW_GATEWAY_HOST": "127.0.0.1",
-        "SMSGW_GATEWAY_PORT": str(ports["gateway"]),
-        "SMSGW_GATEWAY_WORKERS": "1",
-        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
-    }
+    gateway = worker.environment(own, port=ports["gateway"], metrics=metrics)
     commands = {
         "baseline": ([sys.executable, "-m", "bench.echo", "fastapi", str(ports["baseline"])], "/healthz"),
         "bare_asgi": ([sys.executable, "-m", "bench.echo", "asgi", str(ports["bare_asgi"])], "/healthz"),
-        "gateway": ([sys.executable, "-m", "sms_gateway"], "/readyz"),
+        "gateway": (worker.COMMAND, "/readyz"),
     }
     with ExitStack() as stack:
         yield {
@@ -170,36 +155,21 @@ def _targets(folder: Path, own: ground.Ground, ports: Mapping[str, int]) -> Iter
 
 
 def _account(runs: Runs, own: ground.Ground, connections: int) -> Account:
-    counted = [-1, _accepted(runs.ports["gateway"])]
-
-    def settled() -> bool:
-        counted[:] = counted[1], _accepted(runs.ports["gateway"])
-        return counted[0] == counted[1]
-
-    wait_until(settled, seconds=10, pause=0.5)  # what was under way when the last run ended
+    accepted = worker.accepted_in_the_end(runs.ports["gateway"])
     queued, distinct = own.queued()
     gateway_runs = len(runs.measured["gateway"]) + 1
-    return Account(answered=runs.answered, accepted=counted[1], queued=queued, distinct=distinct, cut_off=connections * gateway_runs)
-
-
-def _accepted(port: int) -> int:
-    return int(sum(_samples(port, "smsgw_messages_accepted_total").values()))
+    return Account(answered=runs.answered, accepted=accepted, queued=queued, distinct=distinct, cut_off=connections * gateway_runs)
 
 
 def _flushes(port: int) -> dict[str, dict[str, float]]:
     """How many requests shared a flush, and how long it took, by stage: what group commit is worth here, and what it waits for."""
-    counts = _samples(port, "smsgw_flush_items_count")
-    items, seconds = _samples(port, "smsgw_flush_items_sum"), _samples(port, "smsgw_flush_seconds_sum")
+    counts = worker.samples(port, "smsgw_flush_items_count")
+    items, seconds = worker.samples(port, "smsgw_flush_items_sum"), worker.samples(port, "smsgw_flush_seconds_sum")
     return {
         labels.split('"')[1]: {"items": round(items[labels] / count, 1), "ms": round(seconds[labels] / count * 1000, 2)}
         for labels, count in counts.items()
         if count
     }
-
-
-def _samples(port: int, name: str) -> dict[str, float]:
-    text = call(f"http://127.0.0.1:{port}/metrics").text
-    return {labels: float(value) for labels, value in re.findall(rf"^{name}{{([^}}]*)}} (\S+)$", text, re.MULTILINE)}
 
 
 def _document(runs: Runs, found: Mapping[str, Figures], account: Account) -> dict[str, Any]:

@@ -96,7 +96,8 @@ async def _take_all(url: str) -> tuple[int, int]:
 
         async def take(message: AbstractIncomingMessage) -> None:
             nonlocal left
-            entries.extend(decode_submission(entry).tracking_id for entry in decode_envelope(message.body).entries)
+            envelope = decode_envelope(message.body)
+            entries.extend(decode_submission(entry, envelope.defaults).tracking_id for entry in envelope.entries)
             left -= 1
             if left % 100 == 0:
                 await message.ack(multiple=True)

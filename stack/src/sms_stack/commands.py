@@ -32,7 +32,7 @@ HELP = (
     ("logs [NAME] [-f]", "The last lines of every log or of one; -f follows"),
     ("test [TIER…] [PYTEST ARGS]", "The proofs: unit, integration, e2e, repo; all of them unless named"),
     ("lint", "Style, types and import rules"),
-    ("bench [accept|pipeline]", "How fast it is here, each with its baseline or account"),
+    ("bench [accept|batch|pipeline]", "How fast it is here, each with its baseline or account"),
     ("manage …", "The operator's commands; `./smsgw manage help` lists them"),
     ("help", "This list"),
 )
@@ -134,12 +134,12 @@ def manage(context: typer.Context) -> None:
     _replace_by("sms_backend", context.args, instance)
 
 
-@app.command(context_settings=PASS, help="How fast it is here: accept or pipeline.")
+@app.command(context_settings=PASS, help="How fast it is here: accept, batch or pipeline.")
 def bench(context: typer.Context) -> None:
-    names = [name for name in ("accept", "pipeline") if (ROOT / "bench" / f"{name}.py").exists()]
+    names = [name for name in ("accept", "batch", "pipeline") if (ROOT / "bench" / f"{name}.py").exists()]
     if not context.args or context.args[0] not in names:
         raise typer.BadParameter(f"name what to measure: {', '.join(names) or 'nothing is here yet'}.")
-    if context.args[0] == "accept" and shutil.which("wrk") is None:
+    if context.args[0] in {"accept", "batch"} and shutil.which("wrk") is None:
         lifecycle.install(["wrk"], reason="The benchmark needs wrk, which makes its load")
     instance = lifecycle.up(Home.from_environment(), simulator=True)
     _replace_by(f"bench.{context.args[0]}", context.args[1:], instance)

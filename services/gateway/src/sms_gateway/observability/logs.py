@@ -21,6 +21,8 @@ ALLOWED: Final = frozenset(
         "event",
         "level",
         "timestamp",
+        "accepted",
+        "batch_id",
         "client",
         "code",
         "duration_ms",
