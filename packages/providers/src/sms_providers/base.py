@@ -63,9 +63,9 @@ class Provider[C: ProviderConfig](ABC):
 
     async def look_up(self, reference: str, exchange: Exchange) -> Accepted | None:
         """
-        Find a message by our reference; None: the vendor says that it has none.
+        Find a message by our reference; None: the vendor says that it has none, or that it has refused it.
 
-        Raises `SendError`: what the vendor answered to the send, where it tells so now; unknown, where it cannot say.
+        Raises `SendError`, of any kind, where it cannot say: that is about the question, and never about the message.
         """
         raise NotImplementedError(f"{self.slug} declares no look-up")
 

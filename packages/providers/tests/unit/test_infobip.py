@@ -208,21 +208,30 @@ async def test_a_look_up_says_what_has_become_of_it():
     assert exchange.requests[0].headers["Authorization"] == "App k3y-of-infobip"
 
 
+POOR, DUPLICATE = status(12, "REJECTED_NOT_ENOUGH_CREDITS", "REJECTED"), status(23, "REJECTED_DUPLICATE_MESSAGE_ID", "REJECTED")
+
+
 @pytest.mark.parametrize(
-    ("results", "outcome"),
+    "results",
     [
-        ([result(status(12, "REJECTED_NOT_ENOUGH_CREDITS", "REJECTED"))], Outcome.MISCONFIGURED),
-        ([result(status(52, "REJECTED_INVALID_DESTINATION", "REJECTED"))], Outcome.REFUSED),
-        ([result(DELIVERED, messageId="another")], Outcome.UNKNOWN),
-        ([result({})], Outcome.UNKNOWN),
-        ([17], Outcome.UNKNOWN),
-        (None, Outcome.UNKNOWN),
+        [result(DELIVERED, messageId="another")],
+        [result({})],
+        [result(DUPLICATE)],
+        [result(POOR), result(DUPLICATE)],
+        [17],
+        None,
     ],
 )
-async def test_a_look_up_says_why_it_was_rejected_and_never_guesses(results, outcome):
+async def test_a_look_up_never_guesses(results):
     with pytest.raises(SendError) as raised:
         await provider().look_up(ID, Answers(answer(200, {"results": results})))
-    assert raised.value.outcome is outcome
+    assert raised.value.outcome is Outcome.UNKNOWN
+
+
+async def test_a_look_up_tells_what_was_rejected_from_what_was_taken():
+    assert await provider().look_up(ID, Answers(answer(200, {"results": [result(POOR)]}))) is None
+    for results in ([result(DUPLICATE), result(DELIVERED)], [result(DELIVERED), result(DUPLICATE)]):
+        assert (await provider().look_up(ID, Answers(answer(200, {"results": results})))).receipts == (DELIVERED_REPORT,)
 
 
 @pytest.mark.parametrize(

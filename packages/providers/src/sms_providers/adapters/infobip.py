@@ -119,6 +119,11 @@ class InfobipProvider(HttpProvider[InfobipConfig]):
         entries = mappings(mapping(answer.json_object()).get("messages"))
         if len(entries) != 1:
             return None
+        number = _rejected(entries[0])
+        if number is not None:
+            fault = self.faults.get(number, unsuitable("route.none_available", remembered=False))
+            name = word(mapping(entries[0].get("status")).get("name"))
+            raise fault.error(self.redact(f"HTTP {answer.status}: {name or number}"), provider_code=number)
         return self._taken(entries[0])
 
     def error_of(self, answer: HttpAnswer) -> tuple[str, str] | None:
@@ -131,7 +136,7 @@ class InfobipProvider(HttpProvider[InfobipConfig]):
         return None if code is None else (code, word(fault.get("text")) or "")
 
     async def look_up(self, reference: str, exchange: Exchange) -> Accepted | None:
-        """A message that was rejected is an error with the reason, just as if the answer to the send had said so."""
+        """One that was rejected is not there: nothing of it was sent."""
         url = f"{self.config.base_url}/sms/3/logs?messageId={quote(reference, safe='')}"
         content = self.content(await exchange(HttpRequest(method="GET", url=url, headers=self._headers)))
         results = content.get("results")
@@ -140,9 +145,12 @@ class InfobipProvider(HttpProvider[InfobipConfig]):
         found = [entry for entry in mappings(results) if entry.get("messageId") == reference]
         if results and not found:
             raise UnknownOutcomeError("logs of other messages")
-        if not found:
+        rejected = [number for entry in found if (number := _rejected(entry)) is not None]
+        if len(rejected) == len(found):
+            if any(self.faults.get(number) is UNKNOWN for number in rejected):
+                raise UnknownOutcomeError("rejected for a reason that says nothing of an earlier one")
             return None
-        taken = self._taken(found[0])
+        taken = self._taken(next(entry for entry in found if _rejected(entry) is None))
         if taken is None:
             raise UnknownOutcomeError("a log entry without a state")
         return taken
@@ -153,13 +161,8 @@ class InfobipProvider(HttpProvider[InfobipConfig]):
         return [self._receipt(entry) if "status" in entry else _inbound(entry) for entry in entries if "status" in entry or "text" in entry]
 
     def _taken(self, message: Mapping[str, object]) -> Accepted | None:
-        """A message that is there, and what has become of it; None where its state is none. Raises `SendError` where it was rejected."""
-        status = mapping(message.get("status"))
-        group, number = word(status.get("groupName")), word(status.get("id")) or ""
-        if group == "REJECTED":
-            fault = self.faults.get(number, unsuitable("route.none_available", remembered=False))
-            raise fault.error(self.redact(word(status.get("name")) or number), provider_code=number)
-        if group not in _TAKEN:
+        """A message that is there, and what has become of it; None where its state is none."""
+        if word(mapping(message.get("status")).get("groupName")) not in _TAKEN:
             return None
         receipt = self._receipt(message)
         return Accepted(
@@ -189,6 +192,12 @@ class InfobipProvider(HttpProvider[InfobipConfig]):
             occurred_at=moment(entry.get("doneAt")),
             recognised=number in self.statuses or group in self.groups,
         )
+
+
+def _rejected(message: Mapping[str, object]) -> str | None:
+    """The number of the reason, where it was not taken."""
+    status = mapping(message.get("status"))
+    return word(status.get("id")) or "" if status.get("groupName") == "REJECTED" else None
 
 
 def _inbound(entry: Mapping[str, object]) -> Inbound:
