@@ -129,5 +129,6 @@ class ProviderRecord(msgspec.Struct, frozen=True, kw_only=True):
     priority: int = 0
     weight: int = 1
     countries: list[str] = []  #: `+` prefixes or ISO regions; none: all
+    denied: list[str] = []  #: the same; none of these, whatever `countries` says
     test: bool = False  #: the built-in provider of test mode, never listed to clients
     callback_hash: str = ""  #: hex SHA-256 of the token in its callback URL

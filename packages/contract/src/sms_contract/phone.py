@@ -5,6 +5,7 @@ A number is judged by what is *possible* for its calling code, never by what is 
 """
 
 import re
+from collections.abc import Collection
 
 from sms_contract._numbering import LENGTHS, NANP_REGIONS, REGIONS
 from sms_contract.segments import is_gsm7
@@ -58,12 +59,20 @@ def regions() -> frozenset[str]:
     return _ALL_REGIONS
 
 
-def is_allowed(number: str, countries: list[str]) -> bool:
-    """Whether a number is in one of `countries`, each an ISO region (`GB`) or a prefix (`+44`); none named: everywhere."""
-    if not countries:
+def is_allowed(number: str, countries: Collection[str], denied: Collection[str] = ()) -> bool:
+    """
+    Whether a number is in one of `countries`, each an ISO region (`GB`) or a prefix (`+44`); none named: everywhere.
+
+    One of `denied` is not allowed, whatever `countries` says.
+    """
+    if not countries and not denied:
         return True
     home = region(number)
-    return any(number.startswith(c) if c.startswith("+") else c == home for c in countries)
+
+    def is_in(country: str) -> bool:
+        return number.startswith(country) if country.startswith("+") else country == home
+
+    return (not countries or any(map(is_in, countries))) and not any(map(is_in, denied))
 
 
 def is_sender(sender: str) -> bool:

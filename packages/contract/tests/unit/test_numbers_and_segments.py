@@ -38,6 +38,9 @@ def test_regions(number: str, region: str) -> None:
     assert phone.is_allowed(number, [region])
     assert phone.is_allowed(number, [number[:3]])
     assert not phone.is_allowed(number, ["FR", "+33"])
+    assert not phone.is_allowed(number, [], [region])
+    assert not phone.is_allowed(number, [number[:3]], [number[:5]])
+    assert phone.is_allowed(number, [], ["FR"])
 
 
 @pytest.mark.parametrize(

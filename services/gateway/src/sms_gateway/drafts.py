@@ -168,4 +168,4 @@ def _route(named: list[str], providers: Providers, to: str, *, test: bool) -> tu
     active = [provider for provider in providers.listed if provider.active and not provider.test]
     if not active:
         return [], Problem("route.none_available")
-    return [provider.slug for provider in active if phone.is_allowed(to, provider.countries)], None
+    return [provider.slug for provider in active if phone.is_allowed(to, provider.countries, provider.denied)], None

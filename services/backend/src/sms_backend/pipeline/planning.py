@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sms_backend.messages.claim import Start
 from sms_backend.routing.conditions import Conditions
-from sms_backend.routing.selection import NOTHING_SPECIAL, Because, Choice, Now, Snapshot, choose
+from sms_backend.routing.selection import NOTHING_SPECIAL, Because, Choice, Now, Skipped, Snapshot, choose
 from sms_backend.routing.throughput import Demand, Supply
 from sms_contract.ids import created_ms
 from sms_contract.status import Mode, TrafficType
@@ -23,6 +23,7 @@ NOBODY = 5.0
 #: While all circuits are open a message is looked at again after a quarter of its age, within these bounds (seconds).
 _PATIENCE = (5.0, 30.0)
 _PATIENCE_OTP = 2.5
+_SOON = 0.5
 
 Take = Callable[[Mapping[str, Demand]], Mapping[str, Supply]]
 
@@ -152,11 +153,11 @@ class Planner:
         if choice.chosen_because is not Because.CIRCUITS_OPEN:
             return NOBODY
         wait = patience(row, self.now_ms, self.rng)
-        until_probe = self.conditions.until_probe(self.now_ms)
-        if until_probe is not None and not self._probe_awaited:
+        if not self._probe_awaited:
             # One of them is there when the next call may be made.
             self._probe_awaited = True
-            wait = min(wait, until_probe + 0.05)
+            ill = [slug for slug, why in choice.skipped.items() if why is Skipped.CIRCUIT_OPEN]
+            wait = min(wait, max(_SOON, self.conditions.until_probe(ill, self.now_ms)))
         return wait
 
 

@@ -1,7 +1,7 @@
 """What keeps a provider from being called just now, read once a claim and in one round trip."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sms_backend.core.besteffort import BestEffort
@@ -23,9 +23,9 @@ class Conditions:
         """Providers that refused this client's sender lately."""
         return self.avoided.get((client, sender or ""), frozenset()) if self.avoided else frozenset()
 
-    def until_probe(self, now_ms: int) -> float | None:
-        """Seconds until an open circuit may be probed; None where none is open."""
-        return max(0, min(c.probe_at for c in self.circuits.values()) - now_ms) / 1000 if self.circuits else None
+    def until_probe(self, slugs: Iterable[str], now_ms: int) -> float:
+        """Seconds until one of these open circuits may be probed."""
+        return max(0, min(self.circuits[slug].probe_at for slug in slugs) - now_ms) / 1000
 
 
 def read(slugs: Sequence[str]) -> Conditions:

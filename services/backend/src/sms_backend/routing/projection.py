@@ -22,6 +22,7 @@ def provider_record(provider: Provider) -> ProviderRecord:
         priority=provider.priority,
         weight=provider.weight,
         countries=provider.countries,
+        denied=provider.denied,
         test=provider.adapter == TEST,
         callback_hash=hashlib.sha256(provider.callback_token.encode()).hexdigest(),
     )

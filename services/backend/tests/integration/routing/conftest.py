@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from sms_backend.core.besteffort import BestEffort
 from sms_backend.core.crypto import seal
 from sms_backend.pipeline.adapters import adapters
-from sms_backend.routing import avoided, circuits, conditions, selectors, throughput
+from sms_backend.routing import selectors
 from sms_backend.routing.models import Provider
 from sms_providers.base import Provider as Adapter
 from sms_providers.config import ProviderConfig
@@ -102,8 +103,7 @@ def vendor(monkeypatch: pytest.MonkeyPatch, client: object) -> Vendor:
     for adapter in (Fake, FindableFake, DeduplicatingFake, PolledFake):
         monkeypatch.setitem(ADAPTERS, adapter.slug, adapter)
     # What one test learned of Redis is not for the next.
-    for module in (avoided, circuits, conditions, throughput):
-        monkeypatch.setattr(module._best_effort, "_not_before", float("-inf"))
+    monkeypatch.setattr(BestEffort, "not_before", float("-inf"))
     VENDOR.__init__()
     return VENDOR
 
