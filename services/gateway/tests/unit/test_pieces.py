@@ -5,12 +5,15 @@ from datetime import datetime
 import msgspec
 import pytest
 
+from sms_contract.keyspace import BATCH_ANSWER
 from sms_gateway.admission.reserve import read_record
 from sms_gateway.api import examples, openapi
 from sms_gateway.api.requests import idempotency_key, must_be_json, traceparent
+from sms_gateway.batch_reading import read_batch
 from sms_gateway.clock import Calendar, Clock
 from sms_gateway.problems import Problem, render
 from sms_gateway.schema import SendMessage
+from sms_gateway.schema_batches import BatchAccepted, CancelRequested, PreviewText
 
 
 def ms(text: str) -> int:
@@ -111,3 +114,23 @@ def test_the_examples_keep_to_the_schema() -> None:
     schema = openapi.document()["components"]["schemas"]["SendMessage"]
     assert set(schema["properties"]) == {field.encode_name for field in msgspec.structs.fields(SendMessage)}
     assert schema["additionalProperties"] is False
+
+
+def test_the_examples_of_batches_keep_to_the_schema() -> None:
+    for example in examples.SEND_BATCH.values():
+        read_batch(example["value"])
+    for example in examples.PREVIEW_TEXT.values():
+        msgspec.convert(example["value"], PreviewText)
+    msgspec.convert(examples.CANCEL_REQUESTED, CancelRequested)
+    answer = msgspec.convert(examples.BATCH_ACCEPTED, BatchAccepted)
+    assert msgspec.json.encode(answer).startswith(BATCH_ANSWER)
+    document = openapi.document("http://g")
+    item = document["components"]["schemas"]["BatchItem"]
+    assert set(item["properties"]) == {field.encode_name for field in msgspec.structs.fields(SendMessage)} - {"dry_run"}
+    codes = {
+        code
+        for response in document["paths"]["/v1/batches"]["post"]["responses"].values()
+        for code in response["content"].get("application/problem+json", {}).get("examples", {})
+    }
+    assert {"quota.exceeded", "rate.limited", "idempotency.key_reused", "route.none_available", "request.too_large"} <= codes
+    assert "message.final" not in codes
