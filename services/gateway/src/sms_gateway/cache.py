@@ -64,7 +64,7 @@ class Cache:
         #: Counts the times that Redis was lost or replaced: connections of before have to prove themselves again.
         self._epoch = 0
         self._round_trips: Coalescer[Sequence[Command], list[Any]] = Coalescer(
-            self._flush, max_in_flight=2, observe=flush_observer("redis")
+            self._flush, max_in_flight=2, observe=flush_observer("redis"), at_once=True
         )
         self._clock = clock
         self._scripts = scripts

@@ -36,7 +36,8 @@ class Coalescer[Item, Result]:
     Gathers items and flushes them together, in the order of their coming.
 
     `flush(items, deadline)` returns one result an item, in order; a result that is an exception is raised to that item's waiter alone. What
-    it raises is raised to all of them. `deadline` is the latest of the items', by the clock of the loop.
+    it raises is raised to all of them. `deadline` is the latest of the items', by the clock of the loop. `at_once`: an item that finds
+    nothing under way does not wait for others of its turn; for items that are groups already.
     """
 
     #: Deadlines are kept in steps of this many seconds, so that a thousand items cost a timer, not a thousand.
@@ -50,17 +51,20 @@ class Coalescer[Item, Result]:
         max_items: int = 500,
         max_bytes: int = 2 * 1024 * 1024,
         observe: Callable[[int, float], None] | None = None,
+        at_once: bool = False,
     ) -> None:
         self._flush = flush
         self._max_in_flight = max_in_flight
         self._max_items = max_items
         self._max_bytes = max_bytes
         self._observe = observe
+        self._at_once = at_once
         self._waiting: deque[_Entry[Item, Result]] = deque()
-        self._tasks: set[asyncio.Task[Sequence[Result | Exception]]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._buckets: dict[int, set[_Entry[Item, Result]]] = {}
         self._launching = False
         self._under_way = 0
+        self._flushes = 0
 
     def submit(self, item: Item, *, deadline: float, size: int = 0) -> asyncio.Future[Result]:
         """Have an item flushed. Cancelling the future drops this waiter; the item too, if no flush has it yet."""
@@ -70,7 +74,9 @@ class Coalescer[Item, Result]:
         entry: _Entry[Item, Result] = _Entry(item, size, deadline, loop.create_future())
         self._watch(loop, entry)
         self._waiting.append(entry)
-        if not self._launching and len(self._tasks) < self._max_in_flight:
+        if self._at_once:
+            self._launch()
+        elif not self._launching and self._flushes < self._max_in_flight:
             self._launching = True
             # Not in this very moment: what else arrives in this turn of the loop flies along.
             loop.call_soon(self._launch)
@@ -88,24 +94,28 @@ class Coalescer[Item, Result]:
 
     def _launch(self) -> None:
         self._launching = False
-        while self._waiting and len(self._tasks) < self._max_in_flight:
+        while self._waiting and self._flushes < self._max_in_flight:
             entries = self._take()
             if not entries:
                 return
             self._under_way += len(entries)
+            self._flushes += 1
             # Begun in this turn of the loop: under load a turn is long, and what is not yet written waits for all of the next one.
             task = asyncio.Task(self._run(entries), loop=asyncio.get_running_loop(), eager_start=True)
             self._tasks.add(task)
-            task.add_done_callback(lambda task, entries=entries: self._land(task, entries))  # type: ignore[misc]
+            task.add_done_callback(lambda task, entries=entries: self._ended(task, entries))  # type: ignore[misc]
 
-    async def _run(self, entries: list[_Entry[Item, Result]]) -> Sequence[Result | Exception]:
+    async def _run(self, entries: list[_Entry[Item, Result]]) -> None:
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
-            return await self._flush([entry.item for entry in entries], max(entry.deadline for entry in entries))
+            results = await self._flush([entry.item for entry in entries], max(entry.deadline for entry in entries))
         finally:
             if self._observe is not None:
                 self._observe(len(entries), loop.time() - started)
+        if len(results) != len(entries):
+            raise RuntimeError("a flush returned too few results, or too many")
+        self._land(entries, results)
 
     def _take(self) -> list[_Entry[Item, Result]]:
         entries: list[_Entry[Item, Result]] = []
@@ -122,15 +132,16 @@ class Coalescer[Item, Result]:
             entries.append(self._waiting.popleft())
         return entries
 
-    def _land(self, task: asyncio.Task[Sequence[Result | Exception]], entries: list[_Entry[Item, Result]]) -> None:
+    def _ended(self, task: asyncio.Task[None], entries: list[_Entry[Item, Result]]) -> None:
         self._tasks.discard(task)
-        self._under_way -= len(entries)
         if task.cancelled():
-            results: Sequence[Result | Exception] = [UnansweredError() for _ in entries]
+            self._land(entries, [UnansweredError() for _ in entries])
         elif (failure := task.exception()) is not None:
-            results = [_failure(failure) for _ in entries]
-        else:
-            results = task.result()
+            self._land(entries, [_failure(failure) for _ in entries])
+
+    def _land(self, entries: list[_Entry[Item, Result]], results: Sequence[Result | Exception]) -> None:
+        self._flushes -= 1
+        self._under_way -= len(entries)
         for entry, result in zip(entries, results, strict=True):
             self._forget(entry)
             if entry.future.done():

@@ -239,3 +239,28 @@ def test_everyone_gets_his_own_result_whatever_the_order(plan: list[tuple[str, i
         assert coalescer.load == 0
 
     asyncio.run(run())
+
+
+async def test_a_group_does_not_wait_for_others_of_its_turn() -> None:
+    flush = Recorder()
+    coalescer: Coalescer[str, str] = Coalescer(flush, max_in_flight=1, at_once=True)
+    first = coalescer.submit("a", deadline=later())
+    assert flush.flushes == [["a"]]
+    rest = [coalescer.submit(item, deadline=later()) for item in ("b", "c")]
+    assert flush.flushes == [["a"]]
+    await flush.let_go(0)
+    assert await first == "A"
+    assert flush.flushes == [["a"], ["b", "c"]]
+    await flush.let_go(1)
+    assert await asyncio.gather(*rest) == ["B", "C"]
+
+
+async def test_a_flush_that_miscounts_fails_all_its_items_and_blocks_nothing() -> None:
+    async def flush(_items: list[str], _deadline: float) -> list[str]:
+        return []
+
+    coalescer: Coalescer[str, str] = Coalescer(flush, max_in_flight=1)
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            await coalescer.submit("a", deadline=later())
+    assert coalescer.load == 0
