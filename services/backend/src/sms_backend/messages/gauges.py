@@ -36,7 +36,9 @@ SELECT
     (SELECT count(*) FROM (SELECT 1 FROM messages WHERE status = 'sending' LIMIT {MOST}) t),
     (SELECT count(*) FROM (SELECT 1 FROM callbacks WHERE judged_at IS NULL LIMIT {MOST}) t),
     (SELECT count(*) FROM (SELECT 1 FROM parked LIMIT {MOST}) t),
-    (SELECT count(*) FROM (SELECT 1 FROM projection_due WHERE due_at < now() LIMIT {MOST}) t)
+    (SELECT count(*) FROM (SELECT 1 FROM projection_due WHERE due_at < now() LIMIT {MOST}) t),
+    (SELECT count(*) FROM (SELECT 1 FROM webhook_deliveries WHERE state = 'pending' AND next_try_at <= now() LIMIT {MOST}) t),
+    (SELECT count(*) FROM accounts_webhookendpoint WHERE failing_since IS NOT NULL AND disabled_at IS NULL)
 """  # noqa: S608 - a constant
 
 
@@ -76,7 +78,7 @@ def _read() -> list[GaugeMetricFamily]:
             cursor.execute(_LANES, ([lane.value for lane in TrafficType],))
             lanes = cursor.fetchall()
             cursor.execute(_OTHERS)
-            sending, callbacks, parked, promises = cursor.fetchone()
+            sending, callbacks, parked, promises, webhooks, failing = cursor.fetchone()
     except DatabaseError as error:
         log.warning("metrics.unreadable", error=type(error).__name__)
         up.add_metric([], 0)
@@ -93,4 +95,6 @@ def _read() -> list[GaugeMetricFamily]:
         GaugeMetricFamily("smsgw_unjudged_callbacks", "Raw callbacks that nobody has judged yet.", value=callbacks),
         GaugeMetricFamily("smsgw_parked_messages", "What could not be processed and waits for a person.", value=parked),
         GaugeMetricFamily("smsgw_projection_due", "Promises to Redis that are due.", value=promises),
+        GaugeMetricFamily("smsgw_webhooks_due", "Webhooks that wait for their try.", value=webhooks),
+        GaugeMetricFamily("smsgw_webhook_endpoints_failing", "Endpoints in use where nothing arrives now.", value=failing),
     ]
