@@ -154,6 +154,23 @@ def test_pending_batches_are_settled_by_what_is_stored(client: Client, submissio
     assert cache.get(keyspace.quota(client.id, DAY)) == b"12"
 
 
+def test_with_a_lost_batch_go_the_records_of_its_messages(client: Client, submission: Make) -> None:
+    old = now_ms() - (keyspace.PENDING_GRACE + 60) * 1000
+    lost = batch_of(submission, 2, at=old)
+    batch_id = str(lost[0].batch_id)
+    record = reserve(client.id, batch_id, at=old)
+    items = [{"index": number, "tracking_id": s.tracking_id} for number, s in enumerate(lost)]
+    answer = msgspec.json.encode({"batch_id": batch_id, "messages": [*items, {"index": 2, "error": {"code": "request.invalid"}}]})
+    assert answer.startswith(keyspace.BATCH_ANSWER)
+    cache.set(keyspace.reservation(client.id, batch_id), record.removesuffix(b"{}") + answer)
+    for item in lost:
+        cache.set(keyspace.reservation(client.id, item.tracking_id), f"b|{batch_id}|0|0||||0|{{}}")
+    now = datetime.now(UTC)
+    IntakeInstance.objects.create(id=uuid7(now_ms()), heartbeat_at=now + timedelta(seconds=1), empty_at=now)
+    assert clear_pending(now) == 1
+    assert not any(cache.exists(keyspace.reservation(client.id, identifier)) for identifier in (batch_id, *(s.tracking_id for s in lost)))
+
+
 def test_each_message_of_a_batch_is_refunded_by_itself(submission: Make) -> None:
     batch = batch_of(submission, 3)
     cache.set(keyspace.quota(batch[0].client, DAY), 6)
