@@ -24,6 +24,8 @@ NOBODY = 5.0
 _PATIENCE = (5.0, 30.0)
 _PATIENCE_OTP = 2.5
 _SOON = 0.5
+#: Seconds after which a provider that takes so many segments a second is looked at again: well within what it may save up.
+_PACE = 0.25
 
 Take = Callable[[Mapping[str, Demand]], Mapping[str, Supply]]
 
@@ -35,7 +37,7 @@ class Plan:
     starts: list[Start] = field(default_factory=list)
     waits: list[tuple[Any, float]] = field(default_factory=list)  #: message, seconds
     probes: set[UUID] = field(default_factory=set)  #: messages that try out an ill provider
-    turns: list[float] = field(default_factory=list)  #: of the waits, those for tokens
+    turns: list[float] = field(default_factory=list)  #: when there may be tokens for the next, in seconds
 
 
 @dataclass(kw_only=True)
@@ -90,6 +92,8 @@ class Planner:
         for slug, supply in (self.take(demands) if demands else {}).items():
             for row, choice in queues[slug][: supply.granted]:
                 _start(plan, row, choice)
+            if supply.granted:
+                plan.turns.append(_PACE)
             for (row, _), turn in zip(queues[slug][supply.granted :], supply.waits, strict=True):
                 turns[row.id] = min(turn, turns.get(row.id, turn))
                 left.append(row)
