@@ -19,6 +19,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
+    "ninja",
     "sms_backend.accounts",
     "sms_backend.routing",
     "sms_backend.messages",
@@ -26,6 +27,7 @@ INSTALLED_APPS = [
     "sms_backend.console",
 ]
 MIDDLEWARE = [
+    "sms_backend.history.edge.Edge",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 
 from sms_backend.console import admin as pages
 from sms_backend.console import views
+from sms_backend.history.api import api
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
@@ -13,5 +14,6 @@ urlpatterns = [
     path("healthz", views.healthz),
     path("readyz", views.readyz),
     path("metrics", views.metrics),
+    path("v1/history/", api.urls),
     path("console/", pages.site.urls),
 ]

@@ -1,6 +1,7 @@
 """Settings of Server B, from the environment alone: read once, checked at start, each with its default and a sentence."""
 
 from functools import cached_property
+from ipaddress import ip_network
 from urllib.parse import unquote, urlsplit
 
 from cryptography.fernet import Fernet
@@ -26,6 +27,10 @@ class Environment(BaseSettings):
     smsgw_web_port: int = Field(default=8001, description="The port of the console and the history.")
     smsgw_web_workers: int = Field(default=1, ge=1, description="Gunicorn processes, each with threads.")
     smsgw_allowed_hosts: str = Field(default="127.0.0.1,localhost", description="Host names that the console answers to, comma-separated.")
+    smsgw_web_trusted_proxies: str = Field(
+        default="",
+        description="Addresses or networks, comma-separated, whose `X-Forwarded-For` the history believes; none: the peer counts.",
+    )
     smsgw_development: bool = Field(default=False, description="Opens loopback for webhooks and plain http for the console's cookies.")
     smsgw_batch: int = Field(default=200, ge=1, le=1000, description="Messages that one claim takes at most.")
     smsgw_lease: int = Field(
@@ -47,6 +52,13 @@ class Environment(BaseSettings):
             Fernet(key.strip())
         return value
 
+    @field_validator("smsgw_web_trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        for network in filter(None, value.split(",")):
+            ip_network(network.strip(), strict=False)
+        return value
+
     @field_validator("public_base_url")
     @classmethod
     def _has_no_trailing_slash(cls, value: str) -> str:
@@ -56,6 +68,11 @@ class Environment(BaseSettings):
     def credential_keys(self) -> list[str]:
         """Fernet keys, the one that encrypts first."""
         return [key.strip() for key in self.smsgw_credential_keys.get_secret_value().split(",")]
+
+    @cached_property
+    def trusted_proxies(self) -> list[str]:
+        """Networks of proxies that say whom they speak for."""
+        return [network.strip() for network in self.smsgw_web_trusted_proxies.split(",") if network.strip()]
 
     @cached_property
     def django_database(self) -> dict[str, object]:
