@@ -100,9 +100,14 @@ class Reporter:
             job.position += 1
 
     def _settle(self, job: Job) -> None:
-        """Without a callback URL a message changes all the same."""
+        """Without a callback URL a message changes all the same, each time at its time: some vendors are asked for that."""
+        due = 0.0
         for step in job.steps:
-            job.message.become(step)
+            due += step.delay
+            if due > 0:
+                asyncio.get_running_loop().call_later(due, _become, job.message, step)
+            else:
+                job.message.become(step)
 
     def _later(self, delay: float, job: Job) -> None:
         if delay > 0:
@@ -150,3 +155,8 @@ class Reporter:
                 return response.status
         except (aiohttp.ClientError, TimeoutError):
             return 503
+
+
+def _become(message: Reported, step: Step) -> None:
+    if message.status != "canceled":
+        message.become(step)

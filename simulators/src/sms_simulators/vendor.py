@@ -68,6 +68,10 @@ class Vendor[M: Message](ABC):
     def incoming(self, account: Account, message: Incoming, key: str | None) -> Post:
         """A message from a person, signed with `key` if there is one."""
 
+    def yes(self, content: dict[str, object]) -> web.Response:
+        """An accept that says this."""
+        return json_answer(self.success, content)
+
     def refusal(self, account: Account, order: Order, rule: Rule) -> web.Response:  # noqa: ARG002 - for vendors
         """The answer to a request that is refused."""
         return self.failure(rule.http_status, rule.code, rule.message, rule.retry_after)
@@ -112,10 +116,10 @@ class Vendor[M: Message](ABC):
             case Action.ACCEPT_THEN_500:
                 return self.failure(500)
             case Action.MALFORMED_2XX:
-                return broken_off(self.success, content)
+                return broken_off(self.yes(content))
             case Action.NO_ID_2XX:
-                return json_answer(self.success, self.without_id(content))
-        return json_answer(self.success, content)
+                return self.yes(self.without_id(content))
+        return self.yes(content)
 
     def key_for(self, account: Account, *, forged: bool, unsigned: bool) -> str | None:
         """The key, or a wrong one, or none."""

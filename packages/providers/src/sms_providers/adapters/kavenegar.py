@@ -22,7 +22,7 @@ _NO_SUCH_ID = 100
 class KavenegarConfig(HttpConfig):
     """An account."""
 
-    api_key: SecretStr = Field(min_length=8, description="From the panel's account page; it is part of every URL")
+    api_key: SecretStr = Field(min_length=1, description="From the panel's account page; it is part of every URL")
     default_sender: Annotated[str, Field(pattern=r"^[0-9+]{0,15}$")] = Field(
         default="", description="The line that sends where a message names none; empty: the account's own default"
     )

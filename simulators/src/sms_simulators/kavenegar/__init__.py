@@ -1,0 +1,1 @@
+"""Kavenegar, simulated."""

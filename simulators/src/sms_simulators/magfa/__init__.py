@@ -1,0 +1,1 @@
+"""Magfa, simulated."""
