@@ -110,6 +110,13 @@ def test_what_it_has_already_goes_to_the_same_again_unless_it_may_not_be_called(
     assert planned([Row(resends=1, provider="beta")], both).starts[0].decision["because"] == "priority"
 
 
+def test_what_it_has_already_waits_for_tokens_there_rather_than_go_elsewhere():
+    both = [Candidate(slug="alpha", throughput=5.0), Candidate(slug="beta", priority=9)]
+    plan = planned([Row(resends=1, provider="alpha")], both, tokens=0)
+    assert (plan.starts, [wait for _, wait in plan.waits]) == ([], [1.5])
+    assert planned([Row(providers=["alpha", "beta"])], both, tokens=0).starts[0].provider == "beta"
+
+
 def test_patience_grows_with_age_up_to_half_a_minute_and_otp_has_none():
     rng = Random(3)
     assert patience(Row(), NOW, rng) <= 5

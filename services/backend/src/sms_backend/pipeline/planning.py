@@ -136,9 +136,11 @@ class Planner:
         if not row.resends or slug is None or slug in {*row.tried, *row.unsuitable} or not self.usable(slug) or not self.deduplicates(slug):
             return None
         candidate = self.providers.by_slug.get(slug)
-        held: Collection[str] = {*now.open_circuits, *now.paused, *now.throttled}
-        if candidate is None or not candidate.active or slug in held:
+        if candidate is None or not candidate.active or slug in now.open_circuits or slug in now.paused:
             return None
+        if slug in now.throttled:
+            # Anybody else might send it a second time: its turn comes soon.
+            return Choice(provider=None, chosen_because=Because.THROUGHPUT, skipped={slug: Skipped.THROUGHPUT})
         return Choice(provider=slug, chosen_because=Because.SAME_AGAIN)
 
     def _chosen(self, row: Any, tried: Collection[str], now: Now) -> Choice:
