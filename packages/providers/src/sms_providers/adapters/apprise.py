@@ -22,8 +22,9 @@ from sms_providers.types import Accepted, Capabilities, HttpAnswer, HttpRequest,
 
 _NAMES: Final = frozenset({"to", "to_digits", "sender"})
 _SAMPLE: Final = {"to": "+447911123456", "to_digits": "447911123456", "sender": "15551234567"}
-#: Its lines hold numbers, and words of services that may hold keys.
-logging.getLogger("apprise").disabled = True
+#: Their lines hold numbers, and URLs with keys.
+for _name in ("apprise", "urllib3.connectionpool"):
+    logging.getLogger(_name).disabled = True
 
 
 def _url(value: SecretStr) -> SecretStr:

@@ -121,4 +121,5 @@ class SnsProvider(HttpProvider[SnsConfig]):
         if found is None:
             return None
         code, message = found[1], found[2] or ""
-        return "InvalidParameter:PhoneNumber" if code in _PARAMETER and "PhoneNumber" in message else code, message
+        about_number = code in _PARAMETER and "phonenumber" in message.lower().replace(" ", "")
+        return "InvalidParameter:PhoneNumber" if about_number else code, message
