@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sms_backend.pipeline.planning import Plan, Planner, patience
+from sms_backend.routing.candidates import Candidate, Snapshot
 from sms_backend.routing.circuits import Circuit
 from sms_backend.routing.conditions import Conditions
-from sms_backend.routing.selection import Candidate, Snapshot
 from sms_backend.routing.throughput import Demand, Supply
 from sms_contract.ids import uuid7
 

@@ -10,7 +10,8 @@ import pytest
 from sms_backend.messages.inquiries import Ask
 from sms_backend.messages.settle import Settlement
 from sms_backend.pipeline.retry import LOOKED_UP, NO_EXTRAS, Waits, backoff, settlement
-from sms_backend.routing.selection import Candidate, Choice, Now, Snapshot, choose
+from sms_backend.routing.candidates import Candidate, Snapshot
+from sms_backend.routing.selection import Choice, Now, choose
 from sms_contract.status import Status
 from sms_providers.errors import (
     MisconfiguredError,

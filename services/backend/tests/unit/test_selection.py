@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_backend.routing.selection import Because, Candidate, Choice, Hold, Now, Skipped, Snapshot, choose
+from sms_backend.routing.candidates import Candidate, Hold, Snapshot
+from sms_backend.routing.selection import Because, Choice, Now, Skipped, choose
 
 SLUGS = ("alpha", "beta", "gamma", "delta")
 BRITISH = "+447911123456"

@@ -26,8 +26,9 @@ from sms_backend.pipeline.persist import persist_at_any_cost
 from sms_backend.pipeline.planning import Plan, Planner, chosen
 from sms_backend.pipeline.retry import Waits, settlement
 from sms_backend.routing import avoided, circuits, conditions, throughput
+from sms_backend.routing.candidates import Snapshot
 from sms_backend.routing.conditions import Conditions
-from sms_backend.routing.selection import Choice, Now, Snapshot
+from sms_backend.routing.selection import Choice, Now
 from sms_backend.routing.selectors import snapshot
 from sms_contract.segments import Encoding
 from sms_contract.status import Mode, TrafficType

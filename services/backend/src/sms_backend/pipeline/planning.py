@@ -12,8 +12,9 @@ from typing import Any
 from uuid import UUID
 
 from sms_backend.messages.claim import Start
+from sms_backend.routing.candidates import Snapshot
 from sms_backend.routing.conditions import Conditions
-from sms_backend.routing.selection import NOTHING_SPECIAL, Because, Choice, Now, Skipped, Snapshot, choose
+from sms_backend.routing.selection import NOTHING_SPECIAL, Because, Choice, Now, Skipped, choose
 from sms_backend.routing.throughput import Demand, Supply
 from sms_contract.ids import created_ms
 from sms_contract.status import Mode, TrafficType

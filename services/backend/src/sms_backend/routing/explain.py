@@ -7,8 +7,9 @@ from typing import Any
 from sms_backend.accounts.models import Client
 from sms_backend.core.errors import InvalidError
 from sms_backend.routing import conditions
+from sms_backend.routing.candidates import Snapshot
 from sms_backend.routing.models import Pause
-from sms_backend.routing.selection import Because, Choice, Now, Snapshot, choose
+from sms_backend.routing.selection import Because, Choice, Now, choose
 from sms_backend.routing.selectors import read
 from sms_contract.phone import is_allowed, is_possible, is_sender
 from sms_contract.status import Mode

@@ -4,8 +4,8 @@ import threading
 import time
 
 from sms_backend.core.errors import NotFoundError
+from sms_backend.routing.candidates import Candidate, Hold, Snapshot
 from sms_backend.routing.models import Pause, Provider
-from sms_backend.routing.selection import Candidate, Hold, Snapshot
 
 #: The adapter, and the one provider, of test mode.
 TEST = "test"
