@@ -47,6 +47,7 @@ from sms_backend.routing import gauges as routing_gauges
 from sms_contract import errors, keyspace, status, topology
 from sms_gateway import settings as gateway_settings
 from sms_gateway.observability import metrics as gateway_metrics
+from sms_providers.base import Provider
 from sms_providers.registry import ADAPTERS
 from sms_stack.commands import HELP
 
@@ -200,14 +201,36 @@ def _noun(name: str, command: Any) -> str:
     return part
 
 
+def capabilities() -> str:
+    flags = {
+        "URL": "callback_per_message",
+        "signed": "signed_callbacks",
+        "reference": "client_reference",
+        "de-duplicates": "deduplicates",
+        "look-up": "look_up",
+        "validity": "validity",
+        "cancel": "cancel",
+        "inbound": "inbound",
+    }
+    rows = [
+        [f"[`{slug}`](#{slug})", str(able.reports), *("yes" if getattr(able, name) else "" for name in flags.values())]
+        for slug, able in sorted((slug, adapter.capabilities) for slug, adapter in ADAPTERS.items())
+    ]
+    return table(["adapter", "reports", *flags], rows)
+
+
 def adapters() -> str:
-    rows = []
-    for slug, adapter in sorted(ADAPTERS.items()):
-        able = adapter.capabilities
-        shown = [f"`{name}`" for name in able.__slots__ if getattr(able, name) is True]
-        fields = [f"`{name}`" + ("" if field.is_required() else " (optional)") for name, field in adapter.Config.model_fields.items()]
-        rows.append([f"`{slug}`", adapter.title, f"reports {able.reports}, " + ", ".join(shown), ", ".join(fields) or "–"])
-    return table(["adapter", "vendor", "capabilities", "configuration"], rows)
+    return "\n".join(_adapter(slug, adapter) for slug, adapter in sorted(ADAPTERS.items()))
+
+
+def _adapter(slug: str, adapter: type[Provider[Any]]) -> str:
+    rows = [
+        [f"`{name}`", _default(field), "secret" if name in adapter.Config.secret_fields() else "", field.description or ""]
+        for name, field in adapter.Config.model_fields.items()
+    ]
+    words = sentence((inspect.getdoc(adapter) or "").replace("<", "&lt;"))
+    fields = table(["field", "default", "", "meaning"], rows) if rows else "Nothing to configure.\n"
+    return f"### {slug}\n\n{adapter.title}. {words}\n\n{fields}"
 
 
 PARTS: dict[str, Callable[[], str]] = {
@@ -225,6 +248,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "operator-commands": operator_commands,
     "adapters": adapters,
+    "capabilities": capabilities,
 }
 
 

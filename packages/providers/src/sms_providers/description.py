@@ -44,6 +44,11 @@ def _path(value: str) -> str:
     return value
 
 
+def revealed(secret: SecretStr | None) -> str:
+    """What a secret says; nothing where there is none."""
+    return "" if secret is None else secret.get_secret_value()
+
+
 def split(value: str) -> frozenset[str]:
     """The items of a list that is written with commas."""
     return frozenset(filter(None, (item.strip() for item in value.split(","))))
@@ -62,8 +67,8 @@ class GenericConfig(HttpConfig):
     path: Annotated[str, AfterValidator(_path)] = Field(max_length=2000, description="/v1/messages?to={to_digits}")
     authentication: Literal["none", "basic", "bearer"] = Field(default="none", description="basic: username and password; bearer: token")
     username: str = ""
-    password: SecretStr = SecretStr("")
-    token: SecretStr = SecretStr("")
+    password: SecretStr | None = None
+    token: SecretStr | None = None
     headers: str = Field(default="", max_length=4000, description="A `Name: value` on each line", json_schema_extra=_MULTILINE)
     body_format: Literal["json", "form", "none"] = "json"
     body: str = Field(
@@ -119,7 +124,7 @@ class GenericConfig(HttpConfig):
         if templates.names(self.headers) & (_FREE | {"to"}):
             raise ValueError("headers: a message's number, text and sender have no place there")
         if self.authentication == "bearer":
-            templates.for_header(self.token.get_secret_value())
+            templates.for_header(revealed(self.token))
         return self
 
     @property

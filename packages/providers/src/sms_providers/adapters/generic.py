@@ -10,7 +10,7 @@ import msgspec
 from sms_contract.status import Status
 from sms_providers import templates
 from sms_providers.base import HttpProvider
-from sms_providers.description import GenericConfig, split
+from sms_providers.description import GenericConfig, revealed, split
 from sms_providers.errors import Fault, UnsuitableError
 from sms_providers.types import (
     Accepted,
@@ -59,8 +59,8 @@ class GenericProvider(HttpProvider[GenericConfig]):
         self._statuses = {word: status for field, status in self.words.items() for word in split(getattr(config, field))}
         self._constant = {
             "username": config.username,
-            "password": config.password.get_secret_value(),
-            "token": config.token.get_secret_value(),
+            "password": revealed(config.password),
+            "token": revealed(config.token),
         }
         self._headers = {"Accept": "application/json"} | _authorization(config)
         if config.body_format != "none":
@@ -144,8 +144,8 @@ def _values(sms: OutboundSms, *, config: GenericConfig) -> dict[str, str]:
 
 def _authorization(config: GenericConfig) -> dict[str, str]:
     if config.authentication == "bearer":
-        return {"Authorization": f"Bearer {templates.for_header(config.token.get_secret_value())}"}
+        return {"Authorization": f"Bearer {templates.for_header(revealed(config.token))}"}
     if config.authentication == "basic":
-        pair = f"{config.username}:{config.password.get_secret_value()}"
+        pair = f"{config.username}:{revealed(config.password)}"
         return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
     return {}
