@@ -16,7 +16,7 @@ from sms_backend.core.environment import environment
 from sms_backend.messages import cancel, claim
 from sms_backend.messages.cancel_models import CancelRequest
 from sms_backend.messages.hot import hot_cursor
-from sms_backend.messages.models import Message, Parked, QuotaUsage
+from sms_backend.messages.models import Message, Parked, QuotaUsage, WebhookDelivery
 from sms_backend.messages.projection import project_due
 from sms_backend.messages.settle import Settlement, settle
 from sms_backend.messages.store import store
@@ -240,6 +240,21 @@ def test_a_request_waits_for_the_message_that_is_being_stored(client: Client, su
     other.join(timeout=10)
     assert taken == [1]
     assert message(made).status == "canceled"
+
+
+def test_clients_are_told_once_of_each_message(submission: Make) -> None:
+    waiting, overtaken, sending, sent = (submission(callback_url=f"https://example.com/{n}") for n in range(4))
+    take([submissions(sending, sent)])
+    starts = {str(start.message.id): start for start in claimed()}
+    settled(starts[sent.tracking_id], "accepted", Status.SENT, provider="alpha", provider_message_id="SM1")
+    WebhookDelivery.objects.all().delete()
+    take([submissions(waiting)])
+    for _ in range(2):
+        take([canceling(*map(of, (waiting, overtaken, sending, sent)))])
+        take([submissions(overtaken)])
+    told = {str(d.message_id): d.type for d in WebhookDelivery.objects.all()}
+    assert told == {made.tracking_id: "message.canceled" for made in (waiting, overtaken)}
+    assert WebhookDelivery.objects.count() == 2
 
 
 def test_requests_are_forgotten_when_nothing_can_come_any_more(submission: Make) -> None:

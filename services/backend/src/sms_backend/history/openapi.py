@@ -102,7 +102,15 @@ def _get(
 def _parameters(query: type[Filters]) -> list[dict[str, Any]]:
     (_, components) = msgspec.json.schema_components([query], ref_template=_REF)
     return [
-        {"name": name, "in": "query", "required": False, "description": schema.pop("description"), "schema": _given(schema)}
+        # Empty counts as not given.
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "allowEmptyValue": True,
+            "description": schema.pop("description"),
+            "schema": _given(schema),
+        }
         for name, schema in components[query.__name__]["properties"].items()
     ]
 
