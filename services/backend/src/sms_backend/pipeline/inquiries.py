@@ -36,9 +36,8 @@ from sms_providers.types import Accepted, Receipt
 log = structlog.get_logger()
 _rng = Random()  # noqa: S311 - jitter and weights, no secrets
 
-#: Look-ups under way at once, and messages asked about in one poll.
+#: Questions under way at once.
 _SIDE_BY_SIDE = 20
-_A_POLL = 50
 #: Not found counts only twice: an index may lag behind.
 _MISSES = 2
 #: Seconds for all answers; a provider that is slower is asked again later.
@@ -83,7 +82,8 @@ async def _ask(questions: Sequence[Question], transport: Transport) -> list[Find
             polls.setdefault(question.row.provider, []).append(question)
     works = [_look_up(q, transport) for q in questions if q.kind is Ask.LOOK_UP]
     for slug, asked in polls.items():
-        works += [_poll(slug, batch, transport) for batch in batched(asked, _A_POLL)]
+        at_once = adapters.get(slug).capabilities.reports_per_poll
+        works += [_poll(slug, batch, transport) for batch in batched(asked, at_once)]
     return [finding for found in await asyncio.gather(*map(bounded, works)) for finding in found]
 
 

@@ -95,7 +95,7 @@ class DeduplicatingFake(Fake):
 
 class PolledFake(Fake):
     slug = "fake-polled"
-    capabilities = Capabilities(reports=Reports.POLLED)
+    capabilities = Capabilities(reports=Reports.POLLED, reports_per_poll=50)
 
 
 @pytest.fixture
