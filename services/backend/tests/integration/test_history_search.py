@@ -13,6 +13,7 @@ from django.db import connection
 
 from sms_backend.messages import search
 from sms_backend.messages.hot import hot_cursor
+from sms_backend.messages.schema import ensure_partitions
 from sms_backend.messages.search import Page, Search, page
 from sms_contract.envelope import Submission
 from sms_contract.ids import created_ms
@@ -40,6 +41,8 @@ FROM generate_series(1, %(rows)s) AS n
 @pytest.fixture
 def full(transactional_db: None) -> Iterator[int]:
     now = time.time_ns() // 1_000_000
+    # As in production: in weeks, of which one holds nearly all.
+    ensure_partitions(connection, datetime.now(UTC))
     with connection.cursor() as cursor:
         cursor.execute(_FILL, {"now": now, "client": CLIENT, "rows": ROWS})
         cursor.execute("ANALYZE messages")
@@ -69,7 +72,7 @@ class Watched:
         self._cursor = cursor
         self._read = read
 
-    def execute(self, statement: str, values: Any, **options: Any) -> Any:
+    def execute(self, statement: str, values: Any = None, **options: Any) -> Any:
         if " FROM messages " in statement:
             (plan,) = self._cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + statement, values, prepare=False).fetchone()
             plan = json.loads(plan) if isinstance(plan, str) else plan
