@@ -17,6 +17,7 @@ from sms_backend.messages import claim
 from sms_backend.messages.hot import hot_cursor
 from sms_backend.messages.models import Message, RawCallback, Receipt
 from sms_backend.messages.settle import Settlement, settle
+from sms_backend.pipeline.adapters import adapters
 from sms_backend.pipeline.callback_urls import account_url, attempt_url
 from sms_backend.pipeline.persist import persist
 from sms_backend.pipeline.receive import receive_all
@@ -148,3 +149,16 @@ def test_a_url_made_for_one_message_moves_no_other(stored: Make, client: Client,
     post(report("delivered", MessageSid="SM-of-nobody"), url=url)
     all_received()
     assert message(made).status == "sent"
+
+
+def test_a_report_for_an_account_that_is_a_moment_old_counts(stored: Make, client: Client, alpha: Provider, post: Post) -> None:
+    made = stored()
+    sent(made)
+    Provider.objects.filter(slug="alpha").delete()
+    adapters.forget()
+    assert not adapters.has("alpha")
+    # This process has just read the table, and goes on with what it read; the account has come since.
+    alpha.save(force_insert=True)
+    post(report("delivered"), url=attempt_url("alpha", alpha.callback_token, made.tracking_id, 1))
+    all_received()
+    assert message(made).status == "delivered"

@@ -30,8 +30,8 @@ class Adapters:
         self._built: dict[str, tuple[datetime, Adapter[Any], str]] = {}
 
     def get(self, slug: str) -> Adapter[Any]:
-        """The adapter of an account. Raises `KeyError` where there is no such account."""
-        self._refresh()
+        """The adapter of an account; one that is not known yet is looked for. Raises `KeyError` where there is no such account."""
+        self.has(slug)
         return self._built[slug][1]
 
     def has(self, slug: str) -> bool:
@@ -49,7 +49,7 @@ class Adapters:
 
     def callback_token(self, slug: str) -> str:
         """The secret part of an account's callback URL. Raises `KeyError` where there is no such account."""
-        self._refresh()
+        self.has(slug)
         return self._built[slug][2]
 
     def forget(self) -> None:
