@@ -17,10 +17,11 @@ from sms_stack.errors import StackError
 from sms_stack.home import Home
 from sms_stack.instance import APPLICATION
 from sms_stack.progress import say, step
+from sms_stack.replicas import kind_of
 from sms_stack.supervision import Supervisor
 
 _SETTINGS = ("RABBITMQ_URL", "REDIS_URL", "SMSGW_HOME")
-_SERVER_B = tuple(name for name in APPLICATION if name != "gateway")
+_SERVER_B = tuple(kind for kind in APPLICATION if kind != "gateway")
 _SERVICES = ("postgresql", "rabbitmq", "redis")
 
 
@@ -86,7 +87,7 @@ def services() -> dict[str, int]:
 def server_b_stopped() -> Iterator[str]:
     """Stop what runs of Server B, and start it again; hands out what to say about it."""
     supervisor = Supervisor(Home.from_environment())
-    stopped = [name for name in _SERVER_B if name in supervisor.running()]
+    stopped = sorted((name for name in supervisor.running() if kind_of(name) in _SERVER_B), key=lambda name: _SERVER_B.index(kind_of(name)))
     if not stopped:
         yield "Server B was not running here"
         return

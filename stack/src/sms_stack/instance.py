@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from sms_stack import credentials, ports
+from sms_stack import credentials, ports, replicas
 from sms_stack.credentials import Credentials
 from sms_stack.errors import BadInstance, NotUp
 from sms_stack.home import ROOT, Home
@@ -18,6 +18,7 @@ from sms_stack.services.postgresql import PrivatePostgresql
 from sms_stack.services.rabbitmq import PrivateRabbitmq
 from sms_stack.services.redis import PrivateRedis
 
+#: Each kind of process, in the order in which they are started.
 APPLICATION = ("gateway", "intake", "worker-otp", "worker", "worker-upkeep", "beat", "web")
 SIMULATOR = "simulator"
 #: Which setting names a service that somebody else runs, and which schemes it may have.
@@ -143,6 +144,15 @@ class Instance:
         shared = {name: value for name, value in self.settings.items() if name not in {"DATABASE_URL", *SERVER_B_ONLY}}
         return {**shared, "PROMETHEUS_MULTIPROC_DIR": str(self.metrics("gateway"))}
 
+    def names(self, kind: str) -> list[str]:
+        """The processes of one kind of `APPLICATION`."""
+        return replicas.names(kind, self.given)
+
+    @cached_property
+    def application_names(self) -> list[str]:
+        """Every process of the two servers."""
+        return [name for kind in APPLICATION for name in self.names(kind)]
+
     def metrics(self, server: str) -> Path:
         return self.home.run / "metrics" / server
 
@@ -154,16 +164,25 @@ class Instance:
         python = sys.executable
         celery = (python, "-m", "celery", "-A", "sms_backend.config.celery:app")
         quiet = ("--pool", "threads", "--without-gossip", "--without-mingle", "--without-heartbeat")
-        beat = str(self.home.data / "beat" / "schedule")
         web = ("-m", "gunicorn", "-c", "python:sms_backend.config.gunicorn", "sms_backend.config.wsgi:application")
 
         def server_b(name: str, *command: str, stop_seconds: int = 15, **more: str) -> Program:
             environment = {**self.settings, **more}
             return Program(name=name, command=command, environment=environment, directory=ROOT, stop_seconds=stop_seconds)
 
-        def worker(name: str, queues: str, slots: int) -> Program:
+        def worker(kind: str, queues: str, slots: int) -> list[Program]:
             # A post may take 20 s (the transport's total), and what it answered must still be written.
-            return server_b(name, *celery, "worker", *quiet, "-c", str(slots), "-Q", queues, "-n", f"{name}@%h", stop_seconds=30)
+            return [
+                server_b(name, *celery, "worker", *quiet, "-c", str(slots), "-Q", queues, "-n", f"{name}@%h", stop_seconds=30)
+                for name in self.names(kind)
+            ]
+
+        def intake(name: str) -> Program:
+            return server_b(name, python, "-m", "sms_backend", "intake", SMSGW_INTAKE_INSTANCE=f"{name}-{self.home.key}")
+
+        def beat(name: str) -> Program:
+            schedule = str(self.home.data / "beat" / ("schedule" if name == "beat" else name))
+            return server_b(name, *celery, "beat", "-s", schedule, "--pidfile=")
 
         return [
             Program(
@@ -173,11 +192,11 @@ class Instance:
                 directory=ROOT,
                 stop_seconds=15,
             ),
-            server_b("intake", python, "-m", "sms_backend", "intake", SMSGW_INTAKE_INSTANCE=f"intake-{self.home.key}"),
-            worker("worker-otp", "dispatch.otp", 2),
-            worker("worker", "dispatch.transactional,dispatch.promotional", 4),
-            worker("worker-upkeep", "receipts,webhooks,upkeep", 4),
-            server_b("beat", *celery, "beat", "-s", beat, "--pidfile="),
+            *map(intake, self.names("intake")),
+            *worker("worker-otp", "dispatch.otp", 2),
+            *worker("worker", "dispatch.transactional,dispatch.promotional", 4),
+            *worker("worker-upkeep", "receipts,webhooks,upkeep", 4),
+            *map(beat, self.names("beat")),
             server_b("web", python, *web),
         ]
 

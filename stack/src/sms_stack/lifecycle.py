@@ -10,7 +10,7 @@ from sms_stack import credentials, packages, ports
 from sms_stack.calls import call
 from sms_stack.errors import MissingProgram, NotReady, StackError
 from sms_stack.home import ROOT, Home
-from sms_stack.instance import APPLICATION, EXTERNAL, SIMULATOR, Instance
+from sms_stack.instance import EXTERNAL, SIMULATOR, Instance
 from sms_stack.progress import say, step
 from sms_stack.services import postgresql, rabbitmq, redis
 from sms_stack.supervision import Supervisor, end_leftovers, inherited, wait_until
@@ -42,7 +42,7 @@ def up(home: Home, *, services_only: bool = False, simulator: bool = False, give
             say(sentence)
         instance = Instance(home, credentials.load(home), chosen, given)
         _start_services(instance, supervisor, running)
-        wanted = [*(() if services_only else APPLICATION), *((SIMULATOR,) if simulator else ())]
+        wanted = [*(() if services_only else instance.application_names), *((SIMULATOR,) if simulator else ())]
         _start_programs(instance, supervisor, wanted)
         return instance
 
@@ -89,7 +89,7 @@ def _start_services(instance: Instance, supervisor: Supervisor, running: Collect
             service.prepare()
     for folder in ("beat", "simulator"):
         (instance.home.data / folder).mkdir(parents=True, exist_ok=True)
-    if not set(running) & set(APPLICATION):
+    if not set(running) & set(instance.application_names):
         _forget_metrics(instance)
     supervisor.apply(instance.programs())
     supervisor.start([name for service in instance.private for name in service.program_names])
@@ -128,7 +128,7 @@ def _forget_metrics(instance: Instance) -> None:
 
 def _start_programs(instance: Instance, supervisor: Supervisor, wanted: Collection[str]) -> None:
     missing = [name for name in wanted if name not in supervisor.running()]
-    if set(missing) & set(APPLICATION):
+    if set(missing) & set(instance.application_names):
         with step("Preparing the database, the queues and the read model"):
             manage(instance, "prepare")
     if missing:

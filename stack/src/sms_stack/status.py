@@ -10,6 +10,7 @@ from sms_stack.home import Home
 from sms_stack.instance import APPLICATION, SIMULATOR, Instance, masked
 from sms_stack.lifecycle import unready
 from sms_stack.progress import results
+from sms_stack.replicas import kind_of
 from sms_stack.supervision import Supervisor
 
 
@@ -34,9 +35,11 @@ def document(home: Home) -> dict[str, Any]:
     for name, url in instance.service_urls.items():
         process = processes.get(name)
         services.append({"name": name, "url": url, "pid": process.pid if process else None, "managed": name not in instance.external})
-    shown = [*(() if "rabbitmq" in instance.external else ("epmd",)), *APPLICATION, *((SIMULATOR,) if simulated else ())]
+    # What was started, with however many of each, and what should have been.
+    application = list(dict.fromkeys([*APPLICATION, *(name for name in processes if kind_of(name) in APPLICATION)]))
+    shown = [*(() if "rabbitmq" in instance.external else ("epmd",)), *application, *((SIMULATOR,) if simulated else ())]
     return {
-        "ready": bool(processes) and not unready(instance, supervisor, APPLICATION),
+        "ready": bool(processes) and not unready(instance, supervisor, application),
         "gateway_url": instance.gateway_url,
         "console_url": instance.web_url,
         "simulator_url": instance.simulator_url if simulated else None,

@@ -10,7 +10,8 @@ import pytest
 from sms_stack import credentials, ports, status
 from sms_stack.errors import BadInstance, NotUp
 from sms_stack.home import Home, write_private
-from sms_stack.instance import Instance, masked
+from sms_stack.instance import APPLICATION, Instance, masked
+from sms_stack.replicas import kind_of
 
 
 @pytest.fixture
@@ -107,6 +108,25 @@ def test_a_port_given_by_the_operator_wins_and_is_checked(home):
     assert instance(home, SMSGW_GATEWAY_PORT="8080").gateway_url == "http://127.0.0.1:8080"
     with pytest.raises(BadInstance, match="SMSGW_GATEWAY_PORT"):
         _ = instance(home, SMSGW_GATEWAY_PORT="eighty").gateway_port
+
+
+def test_as_many_run_of_each_as_the_operator_asks_for(home):
+    it = instance(home, SMSGW_INTAKES="2", SMSGW_WORKERS="3", SMSGW_BEATS="2")
+    programs = {program.name: program for program in it.application()}
+    assert list(programs) == it.application_names
+    assert {"intake-2", "worker-2", "worker-3", "beat-2"} < programs.keys()
+    assert "worker-otp-2" not in programs
+    # Each is told apart from its like: an intake by the name that it takes over, a worker by its node, beat by its file.
+    assert len({programs[name].environment["SMSGW_INTAKE_INSTANCE"] for name in ("intake", "intake-2")}) == 2
+    assert programs["worker-3"].command[-1] == "worker-3@%h"
+    assert programs["beat"].command != programs["beat-2"].command
+    assert {kind_of(name) for name in programs} == set(APPLICATION)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "many", "65"])
+def test_a_number_of_processes_that_is_none_is_refused(home, value):
+    with pytest.raises(BadInstance, match="SMSGW_WORKERS must be a number"):
+        instance(home, SMSGW_WORKERS=value).application()
 
 
 def test_what_people_see_of_an_address_has_no_password():
