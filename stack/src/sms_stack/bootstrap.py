@@ -121,11 +121,12 @@ def install_python(uv: str, tools: Path) -> str:
     return str(found[-1])
 
 
-def sync(root: Path, uv: str, python: str) -> None:
-    say(f"Preparing the locked environment in .venv ({python}).")
+def sync(root: Path, uv: str, python: str, *, group: str | None = None) -> None:
+    say(f"Preparing the locked environment in .venv ({python}{f', with what {group} tests need' if group else ''}).")
     environment = {**downloading(), "UV_PYTHON": python, "UV_PYTHON_DOWNLOADS": "never", "UV_PROJECT_ENVIRONMENT": str(root / ".venv")}
     # Compiled once here, or every process would do it at every start where Python may not write its caches.
-    command = [uv, "sync", "--locked", "--compile-bytecode", *([] if sys.stderr.isatty() else ["--quiet"])]
+    wanted = ["--group", group] if group else []
+    command = [uv, "sync", "--locked", "--compile-bytecode", *wanted, *([] if sys.stderr.isatty() else ["--quiet"])]
     run = subprocess.run(command, cwd=root, env=environment, stdout=sys.stderr, check=False)  # noqa: S603
     if run.returncode != 0:
         raise CannotPrepare("`uv sync --locked` did not succeed (its words are above).")

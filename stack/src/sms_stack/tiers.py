@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 from xml.etree import ElementTree as ET
 
-from sms_stack import lifecycle
+from sms_stack import browser, lifecycle
 from sms_stack.errors import StackError
 from sms_stack.home import ROOT, Home
 from sms_stack.instance import EXTERNAL, Instance
@@ -96,6 +96,8 @@ class Run:
             return NO_TESTS
         if name == "repo":
             return self._pytest(name, places, [], own_environment())
+        if name == browser.TIER:
+            browser.prepare()
         with self._up(simulator=True) as instance:
             environment = {
                 **own_environment(),
