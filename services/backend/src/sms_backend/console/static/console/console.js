@@ -1,0 +1,18 @@
+// What unfold leaves open: fields that search as one types have no name of their own, for those who cannot see it beside them.
+"use strict";
+
+document.addEventListener("DOMContentLoaded", () => {
+    const name = () => {
+        for (const box of document.querySelectorAll(".select2-selection[role=combobox]:not([aria-label])")) {
+            const select = box.closest(".select2-container")?.previousElementSibling;
+            const label = select && document.querySelector(`label[for="${CSS.escape(select.id)}"]`);
+            if (label) {
+                box.setAttribute("aria-label", label.textContent.trim());
+                box.removeAttribute("aria-labelledby");
+                box.querySelector("[role=textbox]")?.setAttribute("aria-label", label.textContent.trim());
+            }
+        }
+    };
+    name();
+    new MutationObserver(name).observe(document.body, { childList: true, subtree: true });
+});
