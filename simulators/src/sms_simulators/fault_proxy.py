@@ -135,7 +135,7 @@ class FaultProxy:
 
 def _reset(writer: asyncio.StreamWriter) -> None:
     """Close with RST instead of FIN (`SO_LINGER` of 0)."""
-    with suppress(OSError):
+    with suppress(OSError, ValueError):  # uvloop says ValueError where it has closed the socket already
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
 

@@ -1,22 +1,22 @@
 """
 The one owner of sockets.
 
-It connects, writes once and reads one answer: no redirects, no resending, no cookies, no proxies from the environment. It judges only
-whether anything can have been written. aiohttp raises `ClientConnectorError` and `ConnectionTimeoutError` before the first byte of a
-request; every other failure, a bare `TimeoutError` too, may have come after the vendor had read all of it.
+It connects, writes once and reads one answer: no redirects, no cookies, no proxies from the environment, no second try of what may have
+been written. It judges only whether anything can have been: see `_nothing_written`.
 """
 
 import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from datetime import timedelta
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-import aiohttp
-from yarl import URL
+from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.exceptions import ConnectTimeoutError, DetailedPyreqwestError, PyreqwestError
+from pyreqwest.response import Response
 
 from sms_providers.errors import NotSentError, SendError, UnknownOutcomeError
 from sms_providers.types import Exchange, HttpAnswer, HttpRequest
@@ -33,6 +33,9 @@ THREADS: Final = 16
 MAX_ANSWER: Final = 1024 * 1024
 #: Below the idle time-outs that servers have, so that a request seldom meets a connection that is being closed.
 _KEEP_ALIVE = 4.0
+#: How hyper calls a failure before there was a connection to write to: name not found, nobody listening, no TLS. Whatever happens to a
+#: connection that was made has another name. (https://docs.rs/hyper-util, `client::legacy::Error`)
+_CONNECTING = "client error (Connect)"
 
 #: Told of each exchange: provider account, result (`2xx`, `429`, `not_sent`, `unknown`, …), seconds. Must not raise.
 Observer = Callable[[str, str, float], None]
@@ -59,35 +62,38 @@ class Transport:
         user_agent: str = "smsgw",
         observe: Observer = _observe_nothing,
     ) -> None:
-        self._timeout = aiohttp.ClientTimeout(total=total, sock_connect=connect, sock_read=read)
+        self._connect, self._read, self._total = connect, read, total
         self._slots = slots
         self._user_agent = user_agent
         self._observe = observe
         self._semaphores: dict[str, asyncio.Semaphore] = {}
-        self._session: aiohttp.ClientSession | None = None
+        self._client: Client | None = None
         self._threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="provider-library")  # starts none before the first use
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            # Slots bound the connections; a wait in the connector would run inside the total time-out.
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE, ttl_dns_cache=30),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": self._user_agent},
-            timeout=self._timeout,
-            trust_env=False,
-            # Answers are small; whoever wants another encoding says so.
-            skip_auto_headers=("Accept-Encoding",),
+        # Slots bound the connections; a wait in the client would run inside the total time-out.
+        self._client = (
+            ClientBuilder()
+            .http1_only()
+            .no_proxy()
+            .follow_redirects(enable=False)
+            .referer(enable=False)
+            # Answers are small; what is compressed all the same is read, or is unknown.
+            .default_headers({"Accept-Encoding": "identity"})
+            .user_agent(self._user_agent)
+            .connect_timeout(timedelta(seconds=self._connect))
+            .read_timeout(timedelta(seconds=self._read))
+            .timeout(timedelta(seconds=self._total))
+            .pool_idle_timeout(timedelta(seconds=_KEEP_ALIVE))
+            .build()
         )
-        # aiohttp sends GET, PUT and DELETE once more when a kept connection turns out closed, and vendors take messages by GET.
-        # There is no public switch as of aiohttp 3.14; tests/integration proves by socket that this one works.
-        self._session._retry_connection = False  # noqa: SLF001
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
 
     def exchange_for(self, account: str, *, not_after: float | None = None) -> Exchange:
         """
@@ -118,38 +124,43 @@ class Transport:
         return exchange
 
     async def _perform(self, request: HttpRequest) -> HttpAnswer:
-        if self._session is None:
+        if self._client is None:
             raise RuntimeError("the transport is not open")
+        began = time.monotonic()
+        connected = False
         try:
-            async with self._session.request(
-                request.method,
-                _url(request.url),
-                data=request.body or None,
-                headers=request.headers,
-                allow_redirects=False,
-            ) as response:
-                body = await _body(response)
-                return HttpAnswer(status=response.status, body=body, headers=response.headers)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise NotSentError(_describe(request, error)) from error
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise UnknownOutcomeError(_describe(request, error)) from error
+            prepared = self._client.request(request.method, request.url).headers(request.headers)
+            if request.body:
+                prepared = prepared.body_bytes(request.body)
+            async with prepared.build_streamed() as response:
+                connected = True
+                return HttpAnswer(status=response.status, body=await _body(response), headers=response.headers)
+        except (PyreqwestError, OSError, ValueError) as error:
+            # Without the cause: it quotes the URL, in which there may be a key.
+            if not connected and self._nothing_written(error, time.monotonic() - began):
+                raise NotSentError(_describe(request, error)) from None
+            raise UnknownOutcomeError(_describe(request, error)) from None
+
+    def _nothing_written(self, error: Exception, seconds: float) -> bool:
+        """
+        Whether a request, which took this long to fail, certainly never met a connection.
+
+        Time-outs all look the same. But no timer fires early, and this one has fired before any could that runs while a request is written
+        or answered: then it was that of connecting.
+        """
+        if isinstance(error, ConnectTimeoutError):
+            return seconds < min(self._read, self._total)
+        return _CONNECTING in _causes(error)
 
     async def _in_thread(self, call: Callable[[], HttpAnswer]) -> HttpAnswer:
         future = self._threads.submit(call)
         try:
-            async with asyncio.timeout(self._timeout.total):
+            async with asyncio.timeout(self._total):
                 return await asyncio.wrap_future(future)
         except TimeoutError as error:
             if future.cancelled():  # before a thread had taken it
                 raise NotSentError("no thread was free") from error
             raise UnknownOutcomeError("TimeoutError in a library") from error
-
-
-@lru_cache(maxsize=1024)
-def _url(text: str) -> URL:
-    # Most vendors are posted to at one URL; parsing it costs as much as a tenth of the whole request.
-    return URL(text, encoded=True)
 
 
 async def _acquire(semaphore: asyncio.Semaphore, not_after: float | None) -> None:
@@ -169,18 +180,22 @@ async def _acquire(semaphore: asyncio.Semaphore, not_after: float | None) -> Non
         raise NotSentError("its lease ran out before a slot was free") from error
 
 
-async def _body(response: aiohttp.ClientResponse) -> bytes:
-    body = await response.content.read(MAX_ANSWER)
-    while body and len(body) < MAX_ANSWER:
-        chunk = await response.content.read(MAX_ANSWER - len(body))
-        if not chunk:
-            return body
-        body += chunk
-    if body:
-        response.close()  # cut off: a 2xx cannot be read then, and is unknown
+async def _body(response: Response) -> bytes:
+    """To its end, or cut off: a 2xx cannot be read then, and is unknown."""
+    reader, body = response.body_reader, b""
+    while len(body) < MAX_ANSWER and (chunk := await reader.read(MAX_ANSWER - len(body))) is not None:
+        body += bytes(chunk)
     return body
 
 
+def _causes(error: Exception) -> list[str]:
+    """From the outermost to the first; the outermost quotes the URL."""
+    causes = error.details["causes"] if isinstance(error, DetailedPyreqwestError) else None
+    return [cause["message"] for cause in causes or ()]
+
+
 def _describe(request: HttpRequest, error: Exception) -> str:
-    """Kind of failure and host: an exception's own words may hold a URL with a key in it."""
-    return f"{type(error).__name__} at {urlsplit(request.url).hostname}"
+    """Kind of failure and host, and the first cause in the library's words."""
+    causes = _causes(error)
+    first = f" ({causes[-1]})" if len(causes) > 1 else ""
+    return f"{type(error).__name__} at {urlsplit(request.url).hostname}{first}"
