@@ -11,9 +11,8 @@ from uuid import UUID
 import pytest
 from django.db import connection
 
-from sms_backend.messages import search
+from sms_backend.messages import partitions, search
 from sms_backend.messages.hot import hot_cursor
-from sms_backend.messages.schema import ensure_partitions
 from sms_backend.messages.search import Page, Search, page
 from sms_contract.envelope import Submission
 from sms_contract.ids import created_ms
@@ -42,7 +41,7 @@ FROM generate_series(1, %(rows)s) AS n
 def full(transactional_db: None) -> Iterator[int]:
     now = time.time_ns() // 1_000_000
     # As in production: in weeks, of which one holds nearly all.
-    ensure_partitions(connection, datetime.now(UTC))
+    partitions.ensure(datetime.now(UTC))
     with connection.cursor() as cursor:
         cursor.execute(_FILL, {"now": now, "client": CLIENT, "rows": ROWS})
         cursor.execute("ANALYZE messages")

@@ -8,6 +8,9 @@ from cryptography.fernet import Fernet
 from pydantic import AmqpDsn, Field, PostgresDsn, RedisDsn, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+#: As long as a refund to a day's counter may come (`keyspace.QUOTA_TTL`), and longer than any message lives.
+SHORTEST_RETENTION = 40
+
 
 class Environment(BaseSettings):
     """Every option of Server B."""
@@ -44,6 +47,20 @@ class Environment(BaseSettings):
     )
     smsgw_unknown_wait: int = Field(default=60, ge=0, description="Seconds to wait for the outcome of a send that nobody answered.")
     smsgw_unknown_wait_otp: int = Field(default=15, ge=0, description="The same, for `otp`.")
+
+    smsgw_retention_days: int = Field(
+        default=90,
+        description="Days after which a week of messages, with all that belongs to it, is dropped; 40 or more.",
+    )
+
+    @field_validator("smsgw_retention_days")
+    @classmethod
+    def _is_longer_than_any_message_lives(cls, value: int) -> int:
+        if value < SHORTEST_RETENTION:
+            raise ValueError(
+                f"keep {SHORTEST_RETENTION} days or more: a message may wait 30 days and live 3 more, and Redis may owe for 40"
+            )
+        return value
 
     @field_validator("smsgw_credential_keys")
     @classmethod

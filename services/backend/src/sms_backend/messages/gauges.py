@@ -3,13 +3,17 @@
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
+import psycopg
 import structlog
 from django.db import Error as DatabaseError
 from django.db import connection
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from sms_backend.messages import partitions, sweeper_runs
+from sms_backend.messages.hot import hot_cursor
 from sms_contract.status import TrafficType
 
 log = structlog.get_logger()
@@ -40,6 +44,9 @@ SELECT
     (SELECT count(*) FROM (SELECT 1 FROM webhook_deliveries WHERE state = 'pending' AND next_try_at <= now() LIMIT {MOST}) t),
     (SELECT count(*) FROM accounts_webhookendpoint WHERE failing_since IS NOT NULL AND disabled_at IS NULL)
 """  # noqa: S608 - a constant
+_SWEEPERS = """
+SELECT name, coalesce(extract(epoch FROM r.succeeded_at), 0) FROM unnest(%s::text[]) AS s (name) LEFT JOIN sweeper_runs r USING (name)
+"""
 
 
 class Waiting(Collector):
@@ -73,17 +80,28 @@ def _read() -> list[GaugeMetricFamily]:
         "How long ago the oldest waiting message of a lane was due; suspended clients left out.",
         labels=["lane"],
     )
+    swept = GaugeMetricFamily(
+        "smsgw_sweeper_last_success_timestamp_seconds",
+        "When a sweeper last came to its end, in seconds since 1970, by name; 0: never yet.",
+        labels=["sweeper"],
+    )
     try:
         with connection.cursor() as cursor:
             cursor.execute(_LANES, ([lane.value for lane in TrafficType],))
             lanes = cursor.fetchall()
             cursor.execute(_OTHERS)
             sending, callbacks, parked, promises, webhooks, failing = cursor.fetchone()
-    except DatabaseError as error:
+            cursor.execute(_SWEEPERS, (list(sweeper_runs.SWEEPERS),))
+            sweepers = cursor.fetchall()
+        with hot_cursor() as cursor:
+            ahead, strays = partitions.weeks_ahead(cursor, datetime.now(UTC)), partitions.strays(cursor)
+    except (DatabaseError, psycopg.Error) as error:
         log.warning("metrics.unreadable", error=type(error).__name__)
         up.add_metric([], 0)
         return [up]
     up.add_metric([], 1)
+    for name, moment in sweepers:
+        swept.add_metric([name], moment)
     for lane, count, seconds in lanes:
         waiting.add_metric([lane], count)
         oldest.add_metric([lane], max(0.0, float(seconds or 0)))
@@ -91,6 +109,9 @@ def _read() -> list[GaugeMetricFamily]:
         up,
         waiting,
         oldest,
+        swept,
+        GaugeMetricFamily("smsgw_partition_weeks_ahead", "For how many weeks after this one every table has its partition.", value=ahead),
+        GaugeMetricFamily("smsgw_partition_strays", "1 while rows lie in a default partition, for there was none for them.", value=strays),
         GaugeMetricFamily("smsgw_sending_messages", "Messages with an attempt under way or unknown.", value=sending),
         GaugeMetricFamily("smsgw_unjudged_callbacks", "Raw callbacks that nobody has judged yet.", value=callbacks),
         GaugeMetricFamily("smsgw_parked_messages", "What could not be processed and waits for a person.", value=parked),

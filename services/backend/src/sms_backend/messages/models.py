@@ -249,6 +249,21 @@ class Parked(models.Model):
         return f"{self.queue}: {self.reason[:60]}"
 
 
+class SweeperRun(models.Model):
+    """When a sweeper last came to its end; and, of one that walks through a table, how far it has got."""
+
+    name = models.CharField(primary_key=True, max_length=60)
+    succeeded_at = models.DateTimeField(null=True)
+    seconds = models.FloatField(null=True, help_text="How long that took.")
+    reached = models.UUIDField(null=True)
+
+    class Meta:
+        db_table = "sweeper_runs"
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class IntakeInstance(models.Model):
     """A running intake, and since when it holds the oldest message it has not committed: how one knows that the queues are drained."""
 

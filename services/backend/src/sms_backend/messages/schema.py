@@ -9,10 +9,7 @@ Source: https://www.postgresql.org/docs/15/ddl-partitioning.html
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import CreateModel
-
-from sms_contract.ids import floor
 
 WEEK = timedelta(weeks=1)
 #: Weeks made ahead of now.
@@ -68,30 +65,3 @@ def partition_name(table: str, week: datetime) -> str:
     """`messages_2026w48`, by ISO week."""
     year, number, _ = week.isocalendar()
     return f"{table}_{year}w{number:02d}"
-
-
-def partition_sql(table: str, week: datetime) -> str:
-    """Make one week's partition, if it is not there."""
-    start, end = (floor(int(edge.timestamp() * 1000)) for edge in (week, week + WEEK))
-    name = partition_name(table, week)
-    # Dead rows pile up where statuses change several times a minute: vacuum early, by the size of the change.
-    return (
-        f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF {table} FOR VALUES FROM ('{start}') TO ('{end}') "
-        "WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05)"
-    )
-
-
-def ensure_partitions(connection: BaseDatabaseWrapper, now: datetime) -> list[str]:
-    """Make this week's and the next weeks' partitions; returns the names of all that should be there. Safe to run twice at once."""
-    names: list[str] = []
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(hashtext('smsgw.partitions'))")
-        try:
-            # Last week too: a message accepted before midnight may be stored after it.
-            for step in range(-1, AHEAD + 1):
-                for table in TABLES:
-                    cursor.execute(partition_sql(table, week_of(now) + step * WEEK))
-                    names.append(partition_name(table, week_of(now) + step * WEEK))
-        finally:
-            cursor.execute("SELECT pg_advisory_unlock(hashtext('smsgw.partitions'))")
-    return names

@@ -15,4 +15,5 @@ SCHEDULE = {
     "sweep": _every(2, "pipeline.sweep"),
     "inquire": _every(2, "pipeline.inquire"),
     "housekeeping": _every(60, "pipeline.housekeeping"),
+    "retire": _every(900, "pipeline.retire"),
 }

@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from sms_backend.pipeline import dispatch as dispatching
-from sms_backend.pipeline import hints, readmodel, receive, upkeep
+from sms_backend.pipeline import hints, receive, upkeep
 from sms_backend.pipeline.webhooks import deliverer
 
 #: How long a woken worker goes on claiming before it makes room, in seconds.
@@ -58,10 +58,16 @@ def inquire() -> None:
 @shared_task(name="pipeline.readmodel")
 def read_model() -> None:
     """Put Redis right, if it has lost anything."""
-    readmodel.ensure()
+    upkeep.read_model()
 
 
 @shared_task(name="pipeline.housekeeping")
 def housekeeping() -> None:
     """Partitions, pending reservations, messages that nobody ever reported on."""
     upkeep.housekeeping(now=timezone.now())
+
+
+@shared_task(name="pipeline.retire")
+def retire() -> None:
+    """Partitions past retention, and small tables' rows past their use."""
+    upkeep.retire(now=timezone.now())

@@ -2,16 +2,16 @@
 
 from typing import Any
 
+import psycopg
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import Error as DatabaseError
-from django.db import connection
 from django.utils import timezone
 
 from sms_backend.core import broker
 from sms_backend.core.errors import OperatorError
 from sms_backend.core.operator import Error, Shown, show
-from sms_backend.messages.schema import ensure_partitions
+from sms_backend.messages import partitions
 from sms_backend.pipeline import readmodel
 from sms_backend.routing.services import ensure_test_provider
 
@@ -30,17 +30,17 @@ class Command(BaseCommand):
         """Each step is idempotent, and says what it needs when it fails."""
         try:
             call_command("migrate", interactive=False, verbosity=0)
-            partitions = ensure_partitions(connection, timezone.now())
+            weeks = partitions.ensure(timezone.now())
             made = ensure_test_provider()
             queues = broker.declare_topology()
         except OperatorError as error:
             raise Error(str(error), returncode=error.exit_code) from error
-        except DatabaseError as error:
+        except (DatabaseError, psycopg.Error) as error:
             raise Error(f"PostgreSQL does not answer, or refuses: {str(error).strip().splitlines()[0]}", returncode=1) from error
         phase = readmodel.ensure()
-        document = {"partitions": len(partitions), "queues": queues, "test_provider_made": made, "read_model": phase}
+        document = {"partitions": len(weeks), "queues": queues, "test_provider_made": made, "read_model": phase}
         lines = (
-            f"tables       migrated, {len(partitions)} partitions",
+            f"tables       migrated, {len(weeks)} partitions",
             f"queues       {len(queues)} declared",
             f"read model   {phase}" + ("" if phase is readmodel.Phase.READY else "; the upkeep worker puts it right"),
         )

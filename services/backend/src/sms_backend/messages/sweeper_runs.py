@@ -1,0 +1,44 @@
+"""When each sweeper last came to its end, and how far those have got that walk through a table."""
+
+from uuid import UUID
+
+from sms_backend.messages.hot import hot_cursor
+
+#: Every sweeper, by the task that runs it; a name is also a label of `smsgw_sweeper_last_success_timestamp_seconds`.
+SWEEPERS = (
+    *("due", "projection"),
+    "read_model",
+    *("leases", "unknowns", "validity", "cancels", "orphans"),
+    "inquiries",
+    *("partitions", "reservations", "inbound_parts", "cancel_requests", "unreported"),
+    *("retention", "leftovers"),
+)
+
+_NOTE = """
+INSERT INTO sweeper_runs AS r (name, succeeded_at, seconds) VALUES (%s, now(), %s)
+ON CONFLICT (name) DO UPDATE SET succeeded_at = greatest(r.succeeded_at, excluded.succeeded_at), seconds = excluded.seconds
+"""
+_REACH = """
+INSERT INTO sweeper_runs (name, reached) VALUES (%s, %s)
+ON CONFLICT (name) DO UPDATE SET reached = excluded.reached
+"""
+
+
+def note(name: str, seconds: float) -> None:
+    """It has just come to its end."""
+    with hot_cursor() as cursor:
+        cursor.execute(_NOTE, (name, seconds))
+
+
+def reached(name: str) -> UUID | None:
+    """How far it has got; None: nowhere yet."""
+    with hot_cursor() as cursor:
+        row = cursor.execute("SELECT reached FROM sweeper_runs WHERE name = %s", (name,)).fetchone()
+    found: UUID | None = None if row is None else row.reached
+    return found
+
+
+def reach(name: str, place: UUID) -> None:
+    """It has got so far."""
+    with hot_cursor() as cursor:
+        cursor.execute(_REACH, (name, place))
