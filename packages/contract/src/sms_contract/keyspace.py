@@ -51,8 +51,9 @@ def reservation(client_id: str, tracking_id: str) -> str:
     `taken over` is 1 once a second owner published it: it is never released then. `answer` is JSON: *the message* as `accepted`
     (the 202 is a part of it), or the whole answer to a batch.
 
-    A batch has one reservation, under its batch id: it alone is pending or done, carries the charge of all, and is kept until it expires,
-    so that the batch is known. Each of its messages has a record of the same form without a life of its own: state `b`, owner the batch
+    A batch has one reservation, under its batch id: it alone is pending or done, carries the charge of all, and is kept as long as
+    something of it may be canceled, so that the batch is known; Server B writes it again, with nothing in the answer but the id, where it
+    is lost. Each of its messages has a record of the same form without a life of its own: state `b`, owner the batch
     id, nothing charged, no digest. It counts while the batch's reservation does, is deleted with it if that is released, and on its own
     once the message is projected.
     """

@@ -135,6 +135,45 @@ def test_showing_a_message_settles_the_reservation_of_its_batch(submission: Make
     assert cache.zcard(keyspace.pending(client)) == 0
 
 
+def test_a_batch_that_redis_has_lost_is_known_again_under_both_its_ids(submission: Make) -> None:
+    first, again = (batch_of(submission, 2, idempotency=KEY) for _ in range(2))
+    client = first[0].client
+    take([as_one(first)])
+    take([as_one(again)])
+    cache.flushdb()
+    with hot_cursor() as cursor:
+        cursor.execute("UPDATE projection_due SET due_at = now()")
+    show()
+    for batch_id in (str(first[0].batch_id), str(again[0].batch_id)):
+        record = cache.get(keyspace.reservation(client, batch_id))
+        assert record is not None
+        state, _, _, charged, _, digest, _, _, answer = record.split(b"|", 8)
+        # Done, nothing charged, and no key: it lets the batch be canceled, and nothing else.
+        assert (state, charged, digest) == (b"d", b"0", b"")
+        assert answer == keyspace.BATCH_ANSWER + batch_id.encode() + b'"}'
+
+
+def test_a_batch_is_known_as_long_as_something_of_it_may_be_canceled(submission: Make) -> None:
+    ahead = 20 * 24 * 3600
+    now = now_ms()
+    late = submission(
+        tracking_id=uuid7(now), batch_id=uuid7(now), send_at=now + ahead * 1000, expires_at=now + ahead * 1000, reserved_at=now
+    )
+    key = keyspace.reservation(late.client, str(late.batch_id))
+    reserve(late.client, str(late.batch_id))
+    take([as_one([late])])
+    with hot_cursor() as cursor:
+        cursor.execute("UPDATE projection_due SET due_at = now()")
+    show()
+    kept = cache.ttl(key)
+    assert keyspace.FINAL_TTL + ahead - 60 < kept <= keyspace.FINAL_TTL + ahead
+    # It ends: nothing shortens the time.
+    with hot_cursor() as cursor:
+        cancel.cancel(cursor, [Cancel(client=late.client, requested_at=now_ms(), batch_id=late.batch_id)])
+    show()
+    assert cache.ttl(key) > kept - 60
+
+
 def test_pending_batches_are_settled_by_what_is_stored(client: Client, submission: Make) -> None:
     old = now_ms() - (keyspace.PENDING_GRACE + 60) * 1000
     stored, lost, second = (batch_of(submission, 3, at=old, idempotency=f"{n}" * 32) for n in (1, 2, 1))

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
 from uuid import UUID
@@ -42,11 +43,13 @@ def project(cursor: psycopg.Cursor[Any], rows: Iterable[Any], *, refunds: bool =
     if not rows:
         return
     ids = [row.id for row in rows]
+    batch_ids = {row.batch_id for row in rows if row.batch_id is not None}
     aliases: dict[UUID, list[Any]] = defaultdict(list)
-    for alias in cursor.execute(_ALIASES, (ids, [])).fetchall():
+    for alias in cursor.execute(_ALIASES, ([*ids, *batch_ids], [])).fetchall():
         aliases[alias.message_id].append(alias)
     per_client: dict[str, list[bytes | str | int]] = defaultdict(list)
-    batches: dict[str, set[str]] = defaultdict(set)
+    batches: dict[str, dict[str, int]] = defaultdict(dict)
+    now = datetime.now(UTC)
     with cache.pipeline(transaction=False) as pipe:
         for row in rows:
             others = aliases.get(row.id, ())
@@ -54,7 +57,9 @@ def project(cursor: psycopg.Cursor[Any], rows: Iterable[Any], *, refunds: bool =
             shown = (row.version, int(view.is_final), _encode(view))
             arguments = per_client[row.client_id]
             if row.batch_id is not None:
-                batches[row.client_id].add(str(row.batch_id))
+                known, wanted = batches[row.client_id], _known_for(row, now, final=view.is_final)
+                for batch_id in (row.batch_id, *(alias.alias for alias in aliases.get(row.batch_id, ()))):
+                    known[str(batch_id)] = max(wanted, known.get(str(batch_id), 0))
             arguments += (str(row.id), *shown)
             for alias in others:
                 arguments += (str(alias.alias), *shown)
@@ -64,8 +69,9 @@ def project(cursor: psycopg.Cursor[Any], rows: Iterable[Any], *, refunds: bool =
                 _give_back(pipe, row.client_id, row.id, row)
         for client, arguments in per_client.items():
             prefix = keyspace.client_prefix(client)
-            settled = batches[client]
-            _project(keys=[prefix], args=[prefix, keyspace.FINAL_TTL, len(settled), *settled, *arguments], client=pipe)
+            known = batches[client]
+            named = [part for batch in known.items() for part in batch]
+            _project(keys=[prefix], args=[prefix, keyspace.FINAL_TTL, len(known), *named, *arguments], client=pipe)
         pipe.execute()
 
 
@@ -93,6 +99,11 @@ def _by_status(promises: list[Any]) -> dict[tuple[str, ...] | None, list[UUID]]:
     for promise in promises:
         grouped[None if promise.while_status is None else tuple(promise.while_status)] += promise.message_ids
     return grouped
+
+
+def _known_for(row: Any, now: datetime, *, final: bool) -> int:
+    """For how many seconds a message's batch is to be known: as long as there may be something of it to cancel, and what a status has after that."""
+    return keyspace.FINAL_TTL + (0 if final else max(0, int((row.expires_at - now).total_seconds())))
 
 
 def _give_back(pipe: Any, client: str, tracking_id: UUID, charged: Any) -> None:
