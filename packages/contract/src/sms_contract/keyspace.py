@@ -3,7 +3,7 @@ Redis: every key that the two servers share, and the shape of every value.
 
 All keys of one client carry the hash tag `{client}`, so that a script touches one slot only. Values are strings; `|` separates fields,
 and the last field may contain anything. Server B writes clients, API keys, providers, statuses and the marker; Server A writes
-reservations, idempotency keys, counters and buckets.
+reservations, idempotency keys, counters, buckets and failures.
 """
 
 import hashlib
@@ -88,6 +88,11 @@ def bucket(client_id: str) -> str:
 def pending(client_id: str) -> str:
     """Sorted set: ids of pending reservations by the millisecond of reservation."""
     return f"sms:{{{client_id}}}:p"
+
+
+def failures(address: str) -> str:
+    """List of moments (ms): failed authentications from one address, newest first; gone a minute after the last."""
+    return f"sms:failures:{address}"
 
 
 def refunded(client_id: str, tracking_id: str) -> str:

@@ -25,11 +25,11 @@ from sms_gateway.clock import Calendar, Clock, Day
 from sms_gateway.directory import Directory, Principal
 from sms_gateway.drafts import Draft
 from sms_gateway.entropy import entropy
+from sms_gateway.json_body import parse
 from sms_gateway.problems import Mistake, Problem
 from sms_gateway.publisher import Publisher
 from sms_gateway.schema_batches import AcceptedItem, BatchAccepted, ItemError, RefusedItem
 from sms_gateway.submission import DEADLINE, GRACE_MS, RefusedByAdmission, refused, submission_of
-from sms_gateway.validation import parse
 
 #: Batches that are worked on at a time, and that may wait for their turn: a thousand messages are a second's work of thirty.
 AT_ONCE: Final = 8
@@ -132,6 +132,7 @@ class Batches:
     async def _carry(self, request: BatchRequest, deadline: float) -> BatchOutcome:
         principal = request.principal
         value = parse(request.body)
+        fingerprint = fingerprint_of(value, request.body)
         if isinstance(request.key, Problem):
             raise request.key
         batch = read_batch(value)
@@ -141,7 +142,6 @@ class Batches:
             raise Problem("cache.unavailable") from error
         now_ms = self._clock.now_ms()
         digest = None if request.key is None else idempotency_digest(principal.mode, request.key)
-        fingerprint = fingerprint_of(value)
         suspicious = b"\\u0000" in request.body
         reading = await judge(
             batch, principal, providers, fingerprint=fingerprint, idempotency=digest, now_ms=now_ms, suspicious=suspicious

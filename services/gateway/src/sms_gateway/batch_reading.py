@@ -12,6 +12,7 @@ import msgspec
 
 from sms_gateway.directory import Principal, Providers
 from sms_gateway.drafts import Draft, checked
+from sms_gateway.json_body import refuse_repeated
 from sms_gateway.problems import Mistake, Problem
 from sms_gateway.schema import SendMessage
 from sms_gateway.schema_batches import ItemError, SendBatch
@@ -55,9 +56,11 @@ def read_batch(value: Any) -> SendBatch:
     return batch
 
 
-def fingerprint_of(value: Any) -> str:
-    """SHA-256 of method, path and the parsed body before defaults."""
-    return hashlib.sha256(_PATH + _canonical(value)).hexdigest()
+def fingerprint_of(value: Any, body: bytes) -> str:
+    """SHA-256 of method, path and the parsed body before defaults. Raises `Problem` where the body has a name twice."""
+    written = _canonical(value)
+    refuse_repeated(body, written)
+    return hashlib.sha256(_PATH + written).hexdigest()
 
 
 async def judge(

@@ -16,6 +16,7 @@ from sms_contract.keyspace import idempotency_digest
 from sms_gateway.content import Content, settle
 from sms_gateway.directory import Principal, Providers
 from sms_gateway.entropy import entropy
+from sms_gateway.json_body import refuse_repeated
 from sms_gateway.problems import Mistake, Problem
 from sms_gateway.schema import SendMessage
 from sms_gateway.validation import MAX_AHEAD_MS, moment_ms
@@ -49,12 +50,16 @@ class Draft(msgspec.Struct, kw_only=True):
     traceparent: str | None = None
 
 
-def draft(request: SendMessage, principal: Principal, providers: Providers, *, idempotency_key: str | None, now_ms: int) -> Draft:
-    """Check a request that is formally right. Raises `Problem`, the first in the promised order."""
+def draft(
+    request: SendMessage, principal: Principal, providers: Providers, *, body: bytes, idempotency_key: str | None, now_ms: int
+) -> Draft:
+    """Check a request that is formally right, and that `body` was read as. Raises `Problem`, the first in the promised order."""
+    written = _canonical(request)
+    refuse_repeated(body, written)
     idempotency = None
     if idempotency_key is not None and request.dry_run is not True:
         idempotency = idempotency_digest(principal.mode, idempotency_key)
-    fingerprint = hashlib.sha256(_PATH + _canonical(request)).hexdigest()
+    fingerprint = hashlib.sha256(_PATH + written).hexdigest()
     return checked(request, principal, providers, fingerprint=fingerprint, idempotency=idempotency, now_ms=now_ms)
 
 

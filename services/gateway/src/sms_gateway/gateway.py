@@ -16,6 +16,7 @@ from sms_gateway.observability import metrics
 from sms_gateway.publisher import Publisher
 from sms_gateway.settings import Settings
 from sms_gateway.submission import Submissions
+from sms_gateway.throttle import THROTTLE, Throttle
 
 #: Seconds that a stopping process gives to what is under way: the deadline of a submission, and a little.
 FAREWELL = 4.0
@@ -28,9 +29,9 @@ class Gateway:
         self.settings = settings
         self.clock = Clock()
         self.calendar = Calendar()
-        self.cache = Cache(settings.redis_url.get_secret_value(), self.clock, scripts=(ADMISSION, FINALIZE, RELEASE))
+        self.cache = Cache(settings.redis_url.get_secret_value(), self.clock, scripts=(ADMISSION, FINALIZE, RELEASE, THROTTLE))
         self.directory = Directory(self.cache)
-        self.authenticator = Authenticator(self.directory, self.clock, settings.key_pepper.get_secret_value())
+        self.authenticator = Authenticator(self.directory, self.clock, Throttle(self.cache), settings.key_pepper.get_secret_value())
         self.broker = Broker(settings.rabbitmq_url.get_secret_value())
         self.settler = Settler(self.cache)
         self.publisher = Publisher(self.broker, self.settler)

@@ -34,13 +34,13 @@ def build(settings: Settings) -> ASGIApp:
     gateway = Gateway(settings)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, float]]:
         async with gateway.running():
             # What lives now lives as long as the process: the collector need not look at it again and again.
             gc.collect()
             gc.freeze()
             gc.set_threshold(50_000, 20, 50)
-            yield
+            yield {"read_timeout": settings.gateway_read_timeout}
 
     app = FastAPI(
         title="SMS gateway",

@@ -11,7 +11,9 @@ import re
 from typing import Any, Final
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from sms_gateway.patience import PatientProtocol
 
 #: Header fields that need neither a look at their name nor a rule of their own.
 _PLAIN: Final = frozenset(
@@ -87,10 +89,8 @@ class Cycle(RequestResponseCycle):
         return b"".join(lines)
 
 
-class Protocol(HttpToolsProtocol):
+class Protocol(PatientProtocol):
     """One connection."""
-
-    _idle_since: float | None = None
 
     def on_headers_complete(self) -> None:
         if self.limit_concurrency is not None or self.parser.should_upgrade() or not _SIMPLE_TARGET.fullmatch(self.url) or self.root_path:
@@ -144,8 +144,12 @@ class Protocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self.logger.warning("Invalid HTTP request received.")
             self.send_400_response("Invalid HTTP request received.")
+            return
         except httptools.HttpParserUpgrade:
             self._unsupported_upgrade_warning()
+        cycle = self.cycle
+        if cycle is None or cycle.more_body or cycle.scope is not self.scope:
+            self.more_came(len(data))
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)

@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     """Processes that share the port."""
     gateway_in_flight: Annotated[int, Field(ge=1)] = 2000
     """Submissions under way in one process; more are answered 503."""
+    gateway_read_timeout: Annotated[float, Field(gt=0, le=600)] = 30.0
+    """Seconds in which a request must have come in whole."""
     gateway_trusted_proxies: str = ""
     """Addresses, by commas, whose `X-Forwarded-For` is believed; none: the peer's address counts."""
     development: bool = False

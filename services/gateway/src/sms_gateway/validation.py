@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import UNSET, Meta
 
+from sms_gateway.json_body import parse, refuse_repeated, refuse_repeated_slowly
 from sms_gateway.problems import Mistake, Problem
 from sms_gateway.schema import SendMessage
 from sms_gateway.schema_batches import PreviewText
@@ -22,6 +23,7 @@ MAX_AHEAD_MS = 30 * 24 * 3600 * 1000
 
 _decode_message = msgspec.json.Decoder(SendMessage).decode
 _decode_preview = msgspec.json.Decoder(PreviewText).decode
+_encode = msgspec.json.Encoder().encode
 _moment = Annotated[datetime, Meta(tz=True)]
 
 
@@ -30,7 +32,7 @@ def read_message(body: bytes) -> SendMessage:
     try:
         request = _decode_message(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise refusal(SendMessage, parse(body), more=further) from None
+        raise _refusal_of(SendMessage, body) from None
     # A NUL can only stand in JSON as this escape, so that nothing has to be searched where there is none.
     rich = (request.metadata, request.callback_url, request.send_at)
     if b"\\u0000" in body or any(field is not UNSET for field in rich):
@@ -45,22 +47,17 @@ def read_preview(body: bytes) -> PreviewText:
     try:
         asked = _decode_preview(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise refusal(PreviewText, parse(body), more=further) from None
+        raise _refusal_of(PreviewText, body) from None
+    refuse_repeated(body, _encode(asked))
     if "\0" in asked.text:
         raise Problem("request.invalid", errors=[Mistake("/text", "nul", "NUL is not allowed.")])
     return asked
 
 
-def parse(body: bytes) -> Any:
-    """Any JSON. Raises `Problem`."""
-    try:
-        return msgspec.json.decode(body)
-    except UnicodeDecodeError:
-        raise Problem("request.invalid_json", "The body is not UTF-8.") from None
-    except RecursionError:
-        raise Problem("request.invalid_json", "The body is nested too deeply.") from None
-    except msgspec.MsgspecError as error:
-        raise Problem("request.invalid_json", f"{error}.") from None
+def _refusal_of(schema: type[msgspec.Struct], body: bytes) -> Problem:
+    value = parse(body)
+    refuse_repeated_slowly(body)
+    return refusal(schema, value, more=further)
 
 
 def refusal(schema: type[msgspec.Struct], value: Any, *, more: Callable[[dict[str, Any]], list[Mistake]], at: str = "") -> Problem:
@@ -152,4 +149,4 @@ def _fields(schema: type[msgspec.Struct]) -> dict[str, tuple[Any, bool]]:
     return {field.encode_name: (field.type, field.required) for field in msgspec.structs.fields(schema)}
 
 
-__all__ = ["MAX_AHEAD_MS", "UNSET", "further", "mistakes_of", "moment_ms", "parse", "read_message", "read_preview", "refusal"]
+__all__ = ["MAX_AHEAD_MS", "UNSET", "further", "mistakes_of", "moment_ms", "read_message", "read_preview", "refusal"]

@@ -168,27 +168,50 @@ class System:
         keys = [key.decode() for kind in ("r:*", "i:*", "p") for key in await self.redis.keys(prefix.replace("{", r"\{") + kind)]
         return {key.removeprefix(prefix) for key in keys}
 
+    @staticmethod
+    def raw(
+        key: str | None = None, *, method: str = "POST", path: str = "/v1/messages", body: bytes | None = None, **headers: str
+    ) -> bytes:
+        """A request as it goes over the wire."""
+        body = json.dumps(GOOD).encode() if body is None else body
+        fields = {"Host": "gateway.test", "API-Key": f"sgw_live_live1_{SECRET}", "Content-Type": "application/json"}
+        fields |= {"Idempotency-Key": key} if key is not None else {}
+        fields |= {name.replace("_", "-"): value for name, value in headers.items()}
+        if "Transfer-Encoding" not in fields and "Content-Length" not in fields:
+            fields["Content-Length"] = str(len(body))
+        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        return f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + body
+
     @contextlib.asynccontextmanager
-    async def sending(self, key: str) -> AsyncIterator[Callable[[], Any]]:
-        """Send a message to the gateway behind Uvicorn; hands out how to go away, and waits until the server has noticed."""
+    async def served(self, **app_state: Any) -> AsyncIterator[tuple[tuple[str, int], ServerState]]:
+        """The gateway behind Uvicorn, for real sockets: its address, and what Uvicorn knows of its connections."""
         config = uvicorn.Config(self._app, ws="none", lifespan="off", log_config=None, access_log=False)
         config.load()
         state = ServerState()
-        server = await asyncio.get_running_loop().create_server(lambda: Protocol(config, state, {}), "127.0.0.1", 0)
-        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-
-        async def leave() -> None:
-            writer.transport.abort()
+        server = await asyncio.get_running_loop().create_server(lambda: Protocol(config, state, app_state), "127.0.0.1", 0)
+        try:
+            yield server.sockets[0].getsockname()[:2], state
+        finally:
+            server.close()
+            for connection in list(state.connections):
+                connection.transport.abort()
             await self.until(lambda: not state.connections)
 
-        body = json.dumps(GOOD)
-        head = f"API-Key: sgw_live_live1_{SECRET}\r\nIdempotency-Key: {key}\r\nContent-Type: application/json\r\n"
-        writer.write(f"POST /v1/messages HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
-        try:
-            yield leave
-        finally:
-            await leave()
-            server.close()
+    @contextlib.asynccontextmanager
+    async def sending(self, key: str) -> AsyncIterator[Callable[[], Any]]:
+        """Send a message to the gateway behind Uvicorn; hands out how to go away, and waits until the server has noticed."""
+        async with self.served() as (address, state):
+            _, writer = await asyncio.open_connection(*address)
+
+            async def leave() -> None:
+                writer.transport.abort()
+                await self.until(lambda: not state.connections)
+
+            writer.write(self.raw(key))
+            try:
+                yield leave
+            finally:
+                await leave()
 
     async def queued(self, queue: str = topology.SUBMISSIONS) -> list[Submission]:
         """Take everything out of a queue."""

@@ -86,6 +86,16 @@ async def test_only_ones_own(system) -> None:
     assert await cancels(system) == []
 
 
+async def test_a_batch_that_server_b_has_written_again_can_be_taken_back_and_nothing_else(system) -> None:
+    record = f'd||0|0||||0|{{"batch_id":"{UNKNOWN}"}}'
+    await system.redis.set(keyspace.reservation("c1", UNKNOWN), record)
+    answer = await system.http.post(f"/v1/batches/{UNKNOWN}/cancel", headers=KEY)
+    assert (answer.status_code, answer.json()) == (202, {"batch_id": UNKNOWN, "cancel_requested": True})
+    assert [cancel.batch_id for cancel in await cancels(system)] == [UNKNOWN]
+    assert (await system.get(f"/v1/messages/{UNKNOWN}")).json()["code"] == "message.not_found"
+    assert (await system.http.post(f"/v1/messages/{UNKNOWN}/cancel", headers=KEY)).json()["code"] == "message.not_found"
+
+
 async def test_what_was_never_confirmed_can_be_taken_back(system) -> None:
     sent = (await system.send("k")).json()
     key = keyspace.reservation("c1", sent["tracking_id"])

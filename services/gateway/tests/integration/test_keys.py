@@ -92,3 +92,22 @@ async def test_after_thirty_failures_further_ones_are_throttled_but_a_valid_key_
     assert (answer.status_code, answer.json()["code"]) == (429, "auth.throttled")
     assert 0 < int(answer.headers["retry-after"]) <= 60
     assert (await system.get("/v1/account")).status_code == 200
+
+
+async def test_failures_count_across_processes_and_within_one_while_redis_is_away(system, start) -> None:
+    headers = {"Authorization": "Basic abc"}
+    async with start() as other:
+        await other.is_ready()
+        both = [await one.http.get("/v1/account", headers=headers) for _ in range(15) for one in (system, other)]
+        assert {answer.status_code for answer in both} == {401}
+        for one in (system, other):
+            answer = await one.http.get("/v1/account", headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (429, "auth.throttled")
+            assert 0 < int(answer.headers["retry-after"]) <= 60
+            assert (await one.get("/v1/account")).status_code == 200
+        assert 0 < await system.redis.pttl(keyspace.failures("127.0.0.1")) <= 60_000
+        # Each has seen 16 itself.
+        await other.cache.cut()
+        await other.is_ready(ready=False)
+        alone = [(await other.http.get("/v1/account", headers=headers)).status_code for _ in range(15)]
+        assert alone == [401] * 14 + [429]

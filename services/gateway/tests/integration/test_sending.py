@@ -166,6 +166,23 @@ async def test_quota_and_rate_are_told(system) -> None:
     assert (limited.status_code, limited.json()["code"], limited.headers["retry-after"]) == (429, "rate.limited", "2")
 
 
+async def test_every_refusal_of_a_send_tells_them_too(system) -> None:
+    await system.add_client(daily_limit=3, rate=2, burst=5)
+    await system.send()
+    headers = {"api-key": "sgw_live_live1_s3cret_with_underscores", "content-type": "application/json"}
+    for path in ("/v1/messages", "/v1/batches"):
+        for content, changed in ((b"{", {}), (b"{}", {}), (b"{}", {"content-type": "text/plain"}), (b"x" * 1_100_000, {})):
+            refused = await system.http.post(path, headers=headers | changed, content=content)
+            assert refused.status_code in {400, 413, 415, 422}
+            assert refused.headers["ratelimit-policy"] == '"rate";q=5;w=3, "daily";q=3;w=86400'
+            assert refused.headers["ratelimit"].startswith('"daily";r=2;t=')
+    await system.add_client(daily_limit=3, suspended=True)
+    assert (await system.send()).headers["ratelimit"].startswith('"daily";r=2;t=')
+    await system.add_client(rate=2, burst=5)
+    assert (await system.send(text="")).headers["ratelimit-policy"] == '"rate";q=5;w=3'
+    assert "ratelimit-policy" not in (await system.send(api_key="sgw_live_nobody_x")).headers
+
+
 async def test_without_limits_there_are_no_headers(system) -> None:
     answer = await system.send()
     assert not {"ratelimit", "ratelimit-policy"} & set(answer.headers)

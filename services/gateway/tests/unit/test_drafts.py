@@ -33,11 +33,12 @@ def listed(*records: ProviderRecord) -> Providers:
 
 
 def make(mode: str = "live", key: str | None = None, known: Providers | None = None, client: dict | None = None, **fields: object) -> Draft:
-    body = {"to": "+447911123456", "text": "hello"} | fields
+    body = json.dumps({"to": "+447911123456", "text": "hello"} | fields).encode()
     return draft(
-        read_message(json.dumps(body).encode()),
+        read_message(body),
         who(mode, **(client or {})),
         listed() if known is None else known,
+        body=body,
         idempotency_key=key,
         now_ms=NOW,
     )
@@ -107,7 +108,7 @@ def test_what_would_be_tried() -> None:
 
 def test_the_fingerprint_is_of_what_was_asked_before_defaults() -> None:
     def fingerprint(body: bytes) -> str:
-        return draft(read_message(body), who(), listed(), idempotency_key="k", now_ms=NOW).fingerprint
+        return draft(read_message(body), who(), listed(), body=body, idempotency_key="k", now_ms=NOW).fingerprint
 
     one = fingerprint(b'{"to":"+447911123456","text":"x","metadata":{"a":"1","b":"2"}}')
     assert one == fingerprint(b'{ "metadata": {"b":"2","a":"1"}, "text":"\\u0078", "to":"+447911123456" }')

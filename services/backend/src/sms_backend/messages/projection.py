@@ -102,7 +102,7 @@ def _by_status(promises: list[Any]) -> dict[tuple[str, ...] | None, list[UUID]]:
 
 
 def _known_for(row: Any, now: datetime, *, final: bool) -> int:
-    """For how many seconds a message's batch is to be known: as long as there may be something of it to cancel, and what a status has after that."""
+    """For how many seconds a message's batch is to be known: while it may be canceled, and for as long after that as a status is."""
     return keyspace.FINAL_TTL + (0 if final else max(0, int((row.expires_at - now).total_seconds())))
 
 

@@ -6,14 +6,14 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from sms_gateway.api.answers import Headers, send_answer
+from sms_gateway.api.limits import limits, limits_of_refused
 from sms_gateway.api.requests import address, idempotency_key, must_be_json, read_body, traceparent
-from sms_gateway.api.send import limits
 from sms_gateway.batch import BatchRequest
+from sms_gateway.directory import Principal
 from sms_gateway.gateway import Gateway
 from sms_gateway.observability import metrics
 from sms_gateway.problems import Problem
 from sms_gateway.schema_batches import MAX_BATCH
-from sms_gateway.submission import RefusedByAdmission
 
 log = structlog.get_logger()
 
@@ -28,9 +28,16 @@ class SendBatches:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gateway = self._gateway
-        raw: list[tuple[bytes, bytes]] = scope["headers"]
-        headers = dict(raw)
+        headers = dict(scope["headers"])
         principal = await gateway.authenticator.authenticate(headers, address(scope), "messages:send")
+        try:
+            await self._send(principal, headers, scope, receive, send)
+        except Problem as problem:
+            problem.headers += await limits_of_refused(problem, gateway, principal)
+            raise
+
+    async def _send(self, principal: Principal, headers: dict[bytes, bytes], scope: Scope, receive: Receive, send: Send) -> None:
+        gateway = self._gateway
         if principal.client.suspended:
             raise Problem("client.suspended")
         must_be_json(headers)
@@ -38,15 +45,11 @@ class SendBatches:
         arrived = asyncio.get_running_loop().time()
         key: str | Problem | None
         try:
-            key = idempotency_key(headers, raw)
+            key = idempotency_key(headers, scope["headers"])
         except Problem as malformed:
             key = malformed  # judged after the JSON
         request = BatchRequest(principal=principal, body=body, key=key, traceparent=traceparent(headers), arrived=arrived)
-        try:
-            outcome = await gateway.batches.submit(request)
-        except RefusedByAdmission as problem:
-            problem.headers += limits(principal, problem.used, problem.day, gateway.clock.now_ms())
-            raise
+        outcome = await gateway.batches.submit(request)
         answer: Headers = [(b"content-type", b"application/json"), *limits(principal, outcome.used, outcome.day, outcome.now_ms)]
         if outcome.kind == "replayed":
             answer.append((b"idempotent-replayed", b"true"))

@@ -11,7 +11,7 @@ import msgspec
 
 from sms_contract.message import Accepted, Message
 from sms_gateway.api import examples, openapi_batches
-from sms_gateway.api.openapi_parts import AUTH, IDEMPOTENCY_KEY, REQUEST_ID, SEND, TRACEPARENT, TRACKING_ID, answer, problems, ref
+from sms_gateway.api.openapi_parts import AUTH, IDEMPOTENCY_KEY, LIMITS, REQUEST_ID, SEND, TRACEPARENT, TRACKING_ID, answer, problems, ref
 from sms_gateway.problems import ProblemBody
 from sms_gateway.schema import Account, DryRun, SendMessage
 
@@ -66,14 +66,14 @@ def _paths(base_url: str) -> dict[str, Any]:
                     "content": {"application/json": {"schema": ref("SendMessage"), "examples": examples.SEND_MESSAGE}},
                 },
                 "responses": {
-                    "200": answer("A dry run: what would become of it.", "DryRun", examples.DRY_RUN),
+                    "200": answer("A dry run: what would become of it.", "DryRun", examples.DRY_RUN, headers=LIMITS),
                     "202": answer(
                         "Durably queued.",
                         "Accepted",
                         examples.ACCEPTED,
-                        headers=("Location", "Idempotent-Replayed", "RateLimit-Policy", "RateLimit"),
+                        headers=("Location", "Idempotent-Replayed", *LIMITS),
                     ),
-                    **problems(base_url, SEND),
+                    **problems(base_url, SEND, headers=LIMITS),
                 },
             }
         },

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from sms_contract.errors import CATALOGUE
 from sms_gateway.api import examples
-from sms_gateway.api.openapi_parts import AUTH, IDEMPOTENCY_KEY, REQUEST_ID, SEND, TRACEPARENT, TRACKING_ID, answer, problems, ref
+from sms_gateway.api.openapi_parts import AUTH, IDEMPOTENCY_KEY, LIMITS, REQUEST_ID, SEND, TRACEPARENT, TRACKING_ID, answer, problems, ref
 from sms_gateway.schema_batches import (
     AcceptedItem,
     BatchAccepted,
@@ -93,9 +93,9 @@ def paths(base_url: str) -> dict[str, Any]:
                         "Those that were accepted are durably queued.",
                         "BatchAccepted",
                         examples.BATCH_ACCEPTED,
-                        headers=("Idempotent-Replayed", "RateLimit-Policy", "RateLimit"),
+                        headers=("Idempotent-Replayed", *LIMITS),
                     ),
-                    **problems(base_url, tuple(dict.fromkeys(_BATCH))),
+                    **problems(base_url, tuple(dict.fromkeys(_BATCH)), headers=LIMITS),
                 },
             }
         },

@@ -32,15 +32,22 @@ SEND = (
 )
 
 
-def problems(base_url: str, codes: tuple[str, ...]) -> dict[str, Any]:
+#: On every answer to a send, once it is known who sends.
+LIMITS = ("RateLimit-Policy", "RateLimit")
+
+
+def problems(base_url: str, codes: tuple[str, ...], *, headers: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The answers that refuse; `headers`: those of the good answer that they have too."""
     by_status: dict[int, list[str]] = {}
     for code in codes:
         by_status.setdefault(CATALOGUE[code].status or 500, []).append(code)
     return {
         str(status): {
             "description": ", ".join(f"`{code}`" for code in members),
-            "headers": {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}}
-            | ({"Retry-After": {"$ref": "#/components/headers/Retry-After"}} if status in {409, 429, 503} else {}),
+            "headers": {
+                name: {"$ref": f"#/components/headers/{name}"}
+                for name in ("X-Request-ID", *(("Retry-After",) if status in {409, 429, 503} else ()), *(headers if status != 401 else ()))
+            },
             "content": {
                 "application/problem+json": {
                     "schema": ref("ProblemBody"),

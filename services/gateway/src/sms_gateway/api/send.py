@@ -11,16 +11,15 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from sms_gateway.api.answers import Headers, send_answer
+from sms_gateway.api.limits import limits, limits_of_refused
 from sms_gateway.api.requests import address, idempotency_key, must_be_json, read_body, traceparent
 from sms_gateway.cache import CacheError
-from sms_gateway.clock import Day
 from sms_gateway.directory import Principal
 from sms_gateway.drafts import draft
 from sms_gateway.gateway import Gateway
 from sms_gateway.observability import metrics
 from sms_gateway.problems import Problem
 from sms_gateway.schema import MAX_MESSAGE
-from sms_gateway.submission import RefusedByAdmission
 from sms_gateway.validation import read_message
 
 log = structlog.get_logger()
@@ -42,9 +41,17 @@ class SendMessages:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gateway = self._gateway
-        raw: list[tuple[bytes, bytes]] = scope["headers"]
-        headers = dict(raw)
+        headers = dict(scope["headers"])
         principal = await gateway.authenticator.authenticate(headers, address(scope), "messages:send")
+        try:
+            await self._send(principal, headers, scope, receive, send)
+        except Problem as problem:
+            problem.headers += await limits_of_refused(problem, gateway, principal)
+            raise
+
+    async def _send(self, principal: Principal, headers: dict[bytes, bytes], scope: Scope, receive: Receive, send: Send) -> None:
+        gateway = self._gateway
+        raw: list[tuple[bytes, bytes]] = scope["headers"]
         if principal.client.suspended:
             raise Problem("client.suspended")
         must_be_json(headers)
@@ -61,13 +68,9 @@ class SendMessages:
             providers = await gateway.directory.providers()
         except CacheError as error:
             raise Problem("cache.unavailable") from error
-        wish = draft(request, principal, providers, idempotency_key=key, now_ms=gateway.clock.now_ms())
+        wish = draft(request, principal, providers, body=body, idempotency_key=key, now_ms=gateway.clock.now_ms())
         wish.traceparent = traceparent(headers)
-        try:
-            outcome = await gateway.submissions.submit(wish, arrived=arrived)
-        except RefusedByAdmission as problem:
-            problem.headers += limits(principal, problem.used, problem.day, wish.created_ms)
-            raise
+        outcome = await gateway.submissions.submit(wish, arrived=arrived)
         answer: Headers = [(b"content-type", b"application/json"), *limits(principal, outcome.used, outcome.day, wish.created_ms)]
         if outcome.kind == "dry_run":
             await send_answer(send, 200, answer, outcome.body)
@@ -90,14 +93,3 @@ class SendMessages:
                 duration_ms=int((asyncio.get_running_loop().time() - arrived) * 1000),
             )
         await send_answer(send, 202, answer, outcome.body)
-
-
-def limits(principal: Principal, used: int, day: Day, now_ms: int) -> Headers:
-    """The headers that tell a client of its limits, and of what is left of them."""
-    if not principal.policy:
-        return []
-    headers = [(b"ratelimit-policy", principal.policy)]
-    limit = principal.client.daily_limit
-    if limit is not None:
-        headers.append((b"ratelimit", b'"daily";r=%d;t=%d' % (max(0, limit - used), max(0, -(-(day.ends_ms - now_ms) // 1000)))))
-    return headers
