@@ -1,5 +1,5 @@
 """
-Fills the reference pages from the code: `python docs/generate.py [--check]`.
+Fills the reference pages from the code, and makes `.env.example`: `python docs/generate.py [--check]`.
 
 A page holds its own words, and between `<!-- generated: NAME -->` and `<!-- end -->` what `PARTS[NAME]` says. A test of the repository
 runs this with `--check`, so that no page can lag behind.
@@ -12,7 +12,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -34,9 +33,9 @@ os.environ |= {
 }
 
 import django
+import setting_documents  # beside this file
 from django.core.management import get_commands, load_command_class
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
 from sms_backend.core import environment as backend_settings
@@ -52,6 +51,7 @@ from sms_providers.registry import ADAPTERS
 from sms_stack.commands import HELP
 
 REFERENCE = Path(__file__).parent / "reference"
+EXAMPLE = Path(__file__).parent.parent / ".env.example"
 _PART = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 #: Options that every Django command has.
 _DJANGOS = {"settings", "pythonpath", "verbosity", "version"}
@@ -75,31 +75,15 @@ def tree_of(module: ModuleType) -> ast.Module:
 
 
 def settings(kind: type[BaseSettings], module: ModuleType) -> str:
-    prefix = kind.model_config.get("env_prefix", "")
-    words = {name: field.description or "" for name, field in kind.model_fields.items()} | dict(_docstrings(kind, module))
-    rows = [
-        [f"`{str(field.validation_alias or prefix + name).upper()}`", _default(field), sentence(words[name])]
-        for name, field in kind.model_fields.items()
-    ]
+    rows = [[f"`{name}`", _default(field), meaning] for name, field, meaning in setting_documents.fields(kind, module)]
     return table(["variable", "default", "meaning"], rows)
 
 
-def _docstrings(kind: type[BaseSettings], module: ModuleType) -> Iterator[tuple[str, str]]:
-    """Fields with a string under them."""
-    body = next(node.body for node in tree_of(module).body if isinstance(node, ast.ClassDef) and node.name == kind.__name__)
-    for field, under in pairwise(body):
-        if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
-            continue
-        if isinstance(under, ast.Expr) and isinstance(under.value, ast.Constant):
-            yield field.target.id, str(under.value.value)
-
-
 def _default(field: FieldInfo) -> str:
-    if field.default is PydanticUndefined:
+    value = setting_documents.default(field)
+    if value is None:
         return "required"
-    if field.default in {None, ""}:
-        return "–"
-    return f"`{int(field.default) if isinstance(field.default, bool) else field.default}`"
+    return f"`{value}`" if value else "–"
 
 
 def error_codes() -> str:
@@ -256,15 +240,21 @@ def filled(page: str) -> str:
     return _PART.sub(lambda part: f"{part[1]}\n{PARTS[part[2]]()}\n{part[3]}", page)
 
 
+def documents() -> Iterator[tuple[Path, str]]:
+    """Every file that is made or filled here, and how it should be."""
+    for path in sorted(REFERENCE.glob("*.md")):
+        yield path, filled(path.read_text(encoding="utf-8"))
+    yield EXAMPLE, setting_documents.example()
+
+
 def main() -> None:
     check = "--check" in sys.argv[1:]
     stale = []
-    for path in sorted(REFERENCE.glob("*.md")):
-        page = path.read_text(encoding="utf-8")
-        if filled(page) != page:
+    for path, text in documents():
+        if path.read_text(encoding="utf-8") != text:
             stale.append(path.name)
             if not check:
-                path.write_text(filled(page), encoding="utf-8")
+                path.write_text(text, encoding="utf-8")
     if check and stale:
         sys.exit(f"not as the code has it: {', '.join(stale)}; run: .venv/bin/python docs/generate.py")
 

@@ -98,6 +98,12 @@ def test_every_setting_that_is_named_exists(root, documents, texts):
     assert not wrong
 
 
+def test_the_example_of_an_environment_has_every_setting(root, texts):
+    page = set(_SETTING.findall((root / "docs/reference/settings.md").read_text()))
+    example = next(text for path, text in texts.items() if path.name == ".env.example")
+    assert page - set(_SETTING.findall(example)) == set()
+
+
 def test_every_metric_that_is_named_exists(root, documents):
     known = (root / "docs/reference/metrics.md").read_text()
     wrong = [

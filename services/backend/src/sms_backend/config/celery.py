@@ -5,17 +5,20 @@ No result backend, no countdown, no retry, no canvas: PostgreSQL says what is du
 """
 
 import os
+from typing import Any
 
 from celery import Celery, bootsteps
-from celery.signals import setup_logging
+from celery.signals import after_task_publish, setup_logging
 from celery.worker.consumer import Consumer
 from celery.worker.consumer.delayed_delivery import DelayedDelivery
+from celery.worker.consumer.tasks import Tasks
 from kombu import Exchange, Queue
 
 from sms_contract import topology
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sms_backend.config.settings")
 
+from sms_backend.core import alive
 from sms_backend.core.environment import environment
 from sms_backend.pipeline.schedule import SCHEDULE
 
@@ -69,6 +72,36 @@ app.conf.update(
     enable_utc=True,
     imports=("sms_backend.pipeline.tasks",),
 )
+
+
+class Alive(bootsteps.StartStopStep):
+    """Touches the process's file from the loop that fetches tasks, while it consumes."""
+
+    requires = (Tasks,)
+
+    def __init__(self, consumer: Consumer, **options: object) -> None:
+        super().__init__(consumer, **options)
+        self._entry: Any = None
+
+    def start(self, consumer: Consumer) -> None:
+        """Begin, also anew after each reconnect."""
+        alive.touch()
+        self._entry = consumer.timer.call_repeatedly(alive.INTERVAL, alive.touch)
+
+    def stop(self, _consumer: Consumer) -> None:
+        """Say nothing while the broker is away."""
+        if self._entry is not None:
+            self._entry.cancel()
+            self._entry = None
+
+
+app.steps["consumer"].add(Alive)
+
+
+@after_task_publish.connect
+def _beat_works(**_: object) -> None:
+    """Beat has nothing but its ticks to show."""
+    alive.touch()
 
 
 @setup_logging.connect

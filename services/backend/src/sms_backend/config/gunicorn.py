@@ -1,6 +1,7 @@
 """The web process: Gunicorn's settings, derived from the environment."""
 
 import os
+from ipaddress import ip_network
 from typing import Any
 
 import structlog
@@ -11,6 +12,7 @@ from gunicorn.workers.base import Worker
 from prometheus_client import multiprocess
 
 from sms_backend.core.environment import environment
+from sms_backend.core.metrics import process
 
 
 class JsonLogger(Logger):
@@ -41,6 +43,8 @@ threads = 4
 timeout = 60
 graceful_timeout = 20
 keepalive = 5
+# Whose X-Forwarded-Proto says that a browser came by https, without which Django refuses forms that it sends.
+forwarded_allow_ips = ",".join(str(ip_network(proxy, strict=False)) for proxy in environment.trusted_proxies) or "127.0.0.1,::1"
 logger_class = JsonLogger
 control_socket_disable = True
 
@@ -48,4 +52,4 @@ control_socket_disable = True
 def child_exit(_server: Arbiter, worker: Worker) -> None:
     """Have the metrics forget a worker's live gauges."""
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+        multiprocess.mark_process_dead(process(worker.pid))  # type: ignore[no-untyped-call]

@@ -45,6 +45,10 @@ class Environment(BaseSettings):
         default="",
         description="A name that one intake on this machine has at a time: a restarted one takes over from a killed one at once.",
     )
+    smsgw_alive_file: str = Field(
+        default="",
+        description="A file that intake, a worker or beat touches every few seconds while it works, for health checks; none: no file.",
+    )
     smsgw_unknown_wait: int = Field(default=60, ge=0, description="Seconds to wait for the outcome of a send that nobody answered.")
     smsgw_unknown_wait_otp: int = Field(default=15, ge=0, description="The same, for `otp`.")
 

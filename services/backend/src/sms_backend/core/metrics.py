@@ -1,6 +1,22 @@
 """Metrics of Server B: names and labels; the labels are bounded by providers, lanes and codes."""
 
-from prometheus_client import Counter, Histogram
+import os
+import socket
+from functools import lru_cache
+
+from prometheus_client import Counter, Histogram, values
+
+_HOST = socket.gethostname().replace("_", "-")
+
+
+@lru_cache(maxsize=64)
+def process(pid: int) -> str:
+    """What a process calls itself in a folder of metrics: containers share one, and each begins to count its processes at one."""
+    return f"{_HOST}-{pid}"
+
+
+if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+    values.ValueClass = values.MultiProcessValue(lambda: process(os.getpid()))  # type: ignore[no-untyped-call]
 
 stored = Counter("smsgw_stored_total", "Messages stored by intake.")
 parked = Counter("smsgw_parked_total", "Entries that could not be decoded or stored.", ["queue"])

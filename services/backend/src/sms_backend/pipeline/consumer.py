@@ -22,6 +22,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from aio_pika.exceptions import AMQPError
 from django.db import Error as DatabaseError
 
+from sms_backend.core import alive
 from sms_backend.core.environment import environment
 from sms_backend.messages import drain
 from sms_backend.pipeline import hints
@@ -148,6 +149,7 @@ class Intake:
             say = partial(drain.beat, self.instance, holds_since=oldest, empty=empty)
             try:
                 await loop.run_in_executor(self._executor, say)
+                alive.touch()
             except (psycopg.Error, DatabaseError) as error:
                 log.warning("intake.silent", error=type(error).__name__)
             await asyncio.sleep(_BEAT)
