@@ -79,6 +79,11 @@ def settings(kind: type[BaseSettings], module: ModuleType) -> str:
     return table(["variable", "default", "meaning"], rows)
 
 
+def other_settings(rows: tuple[tuple[str, str, str], ...]) -> str:
+    told = [[f"`{name}`", f"`{value}`" if value else "required", meaning] for name, value, meaning in rows]
+    return table(["variable", "default", "meaning"], told)
+
+
 def _default(field: FieldInfo) -> str:
     value = setting_documents.default(field)
     if value is None:
@@ -220,6 +225,8 @@ def _adapter(slug: str, adapter: type[Provider[Any]]) -> str:
 PARTS: dict[str, Callable[[], str]] = {
     "gateway-settings": lambda: settings(gateway_settings.Settings, gateway_settings),
     "backend-settings": lambda: settings(backend_settings.Environment, backend_settings),
+    "stack-settings": lambda: other_settings(setting_documents.STACK),
+    "compose-settings": lambda: other_settings(setting_documents.COMPOSE),
     "error-codes": error_codes,
     "statuses": statuses,
     "queues": queues,

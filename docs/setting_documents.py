@@ -12,9 +12,13 @@ from pydantic_settings import BaseSettings
 
 from sms_backend.core import environment as backend
 from sms_gateway import settings as gateway
+from sms_stack import replicas
 
 #: What only ./smsgw looks at: name, default, meaning.
-STACK = (("SMSGW_HOME", "var", "Where an instance keeps its state; another folder is another, independent instance."),)
+STACK = (
+    ("SMSGW_HOME", "var", "Where an instance keeps its state; another folder is another, independent instance."),
+    *((setting, "1", f"How many processes like `{kind}` run side by side.") for kind, setting in replicas.SETTINGS.items()),
+)
 #: What only compose.yaml looks at.
 COMPOSE = (
     ("SMSGW_PUBLIC_ADDRESS", "127.0.0.1:8080", "Where the proxy of compose.yaml listens: address and port of the machine."),

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from sms_stack import credentials, ports
+from sms_stack.home import Home
+from sms_stack.instance import Instance
+from sms_stack.lint import SETTINGS
+
 ROOT = Path(__file__).parents[2]
+# Server B reads its environment when it is imported; nothing here connects to any of these.
+os.environ.update(SETTINGS)
 #: What .gitignore names, and git itself.
 _NOT_OURS = {".git", ".venv", "var", "__pycache__", "dist", ".env", "node_modules"}
 _CACHES = ("_cache", ".hypothesis")
@@ -53,3 +60,12 @@ def documents(texts) -> dict[Path, str]:
 def sources(texts) -> dict[Path, str]:
     """Every Python file that is installed or run: no test."""
     return {path: text for path, text in texts.items() if path.suffix == ".py" and "tests" not in path.parts}
+
+
+@pytest.fixture
+def programs(tmp_path):
+    """What `./smsgw up` runs, by name."""
+    home = Home(path=tmp_path / "var")
+    home.make()
+    chosen, _ = ports.choose(home, running=(), free=lambda _: True)
+    return {program.name: program for program in Instance(home, credentials.load(home), chosen, {}).application()}

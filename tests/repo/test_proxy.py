@@ -15,6 +15,12 @@ def configuration(root):
     return root / "deploy" / "proxy" / "nginx.conf"
 
 
+@pytest.fixture
+def server(root):
+    """What goes where, for this example and for the proxy of compose.yaml."""
+    return (root / "deploy" / "proxy" / "server.conf").read_text()
+
+
 def test_nginx_takes_it(configuration, tmp_path):
     nginx = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
     if nginx is None:
@@ -28,8 +34,8 @@ def test_nginx_takes_it(configuration, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_its_own_answers_are_of_the_catalogue(configuration):
-    answers = [(int(status), json.loads(body)) for status, body in re.findall(r"return (\d+) '(.+)';", configuration.read_text())]
+def test_its_own_answers_are_of_the_catalogue(server):
+    answers = [(int(status), json.loads(body)) for status, body in re.findall(r"return (\d+) '(.+)';", server)]
     assert len(answers) == 2
     for status, body in answers:
         entry = CATALOGUE[body["code"]]
@@ -37,6 +43,6 @@ def test_its_own_answers_are_of_the_catalogue(configuration):
         assert (body["title"], body["retryable"], body["type"]) == (entry.title, entry.retryable, entry.type(""))
 
 
-def test_each_server_gets_what_is_its(configuration):
-    routes = dict(re.findall(r"location (/\S*) \{\s*proxy_pass http://(\w+);", configuration.read_text()))
+def test_each_server_gets_what_is_its(server):
+    routes = dict(re.findall(r"location (/\S*) \{\s*proxy_pass http://(\w+);", server))
     assert routes == {"/": "gateway", "/v1/history/": "web", "/static/ninja/": "web"}

@@ -3,21 +3,7 @@
 import json
 import re
 
-import pytest
-
 from sms_contract import topology
-from sms_stack import credentials, ports
-from sms_stack.home import Home
-from sms_stack.instance import Instance
-
-
-@pytest.fixture
-def programs(tmp_path):
-    """What `./smsgw up` runs, by name."""
-    home = Home(path=tmp_path / "var")
-    home.make()
-    chosen, _ = ports.choose(home, running=(), free=lambda _: True)
-    return {program.name: program for program in Instance(home, credentials.load(home), chosen, {}).application()}
 
 
 def read_by_workers(programs) -> list[str]:

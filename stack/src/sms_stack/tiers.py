@@ -22,6 +22,8 @@ from sms_stack.progress import say
 
 DEFAULT = ("unit", "integration", "e2e", "repo")
 MEMBERS = ("packages/*", "services/*", "simulators", "stack")
+#: Tiers that look at files, and need nothing to run.
+ALONE = {"repo", "containers"}
 #: A worker that was killed is noticed by time alone: tests do not wait as long as a provider would.
 IMPATIENT = {"SMSGW_LEASE": "25", "SMSGW_UNKNOWN_WAIT": "5"}
 NO_TESTS = 5  #: pytest's exit code when nothing was collected
@@ -90,11 +92,11 @@ class Run:
             return self._pytest("integration", places, ["-n", "2", "--dist", "loadfile", "-p", "sms_stack.pytest_services"], environment)
 
     def _outside(self, name: str) -> int:
-        """Against the whole system, seen from outside; what lies in tests/repo needs none."""
+        """Against the whole system, seen from outside, but for those that need none."""
         places = [folder for folder in [ROOT / "tests" / name] if folder.is_dir()]
         if not places:
             return NO_TESTS
-        if name == "repo":
+        if name in ALONE:
             return self._pytest(name, places, [], own_environment())
         if name == browser.TIER:
             browser.prepare()

@@ -15,7 +15,7 @@ SHORTEST_RETENTION = 40
 class Environment(BaseSettings):
     """Every option of Server B."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     database_url: PostgresDsn = Field(description="PostgreSQL, the single source of truth.")
     rabbitmq_url: AmqpDsn = Field(description="RabbitMQ, with the virtual host that the gateway uses too.")
