@@ -9,8 +9,6 @@ from typing import Any
 
 import yaml
 
-#: What the images of the servers are run as, by the name of the service.
-SERVERS = {"gateway": "gateway", "backend": "intake worker-otp worker worker-upkeep beat web prepare"}
 _VARIABLE = re.compile(r"\$\{(\w+)(:[-?])?([^}]*)\}")
 
 
@@ -43,7 +41,9 @@ class Compose:
             assert value or operator == ":-", f"{name} is required"
             return value or rest
 
-        return {name: _VARIABLE.sub(fill, str(value)) for name, value in self.services[service].get("environment", {}).items()}
+        told = self.services[service].get("environment", {})
+        filled = {name: given.get(name, "") if value is None else _VARIABLE.sub(fill, str(value)) for name, value in told.items()}
+        return {name: value for name, value in filled.items() if value or told[name] is not None}
 
 
 @dataclass(frozen=True)
