@@ -11,6 +11,7 @@ Examples:
     {"seed": 7, "rules": [{"action": "refuse", "http_status": 503, "share": 0.2}], "latency": [0.01, 0.3]}
     {"reports": {"statuses": [{"status": "delivered"}, {"status": "sent", "delay": 1.5}], "copies": 2}}
     {"reports": {"statuses": []}}
+    {"reports": {"parts": [[{"status": "undelivered"}], [{"status": "delivered"}]]}}
 
 """
 
@@ -64,6 +65,7 @@ class Reports(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     """The reports on one message; they go to its callback URL, one after the other."""
 
     statuses: tuple[Step, ...] = (Step("sent"), Step("delivered"))
+    parts: tuple[tuple[Step, ...], ...] = ()  #: those on the first part, the second…; parts that are not named here have `statuses`
     copies: int = 1  #: 2: each report comes twice
     order: Order = Order.GIVEN
     missing: float = 0.0  #: the share of messages without any report
@@ -124,11 +126,11 @@ class Decider:
         """What will be reported on a message that this rule let in."""
         return self.behaviour.reports if rule.reports is None else rule.reports
 
-    def steps(self, reports: Reports) -> list[Step]:
-        """The reports on one message, as they will be posted; empty where it is one of those without."""
-        if not reports.statuses or (reports.missing and self.random.random() < reports.missing):
+    def steps(self, reports: Reports, part: int = 0) -> list[Step]:
+        """The reports on one message, or on one of its parts, as they will be posted; empty where it is one of those without."""
+        statuses = list(reports.parts[part] if part < len(reports.parts) else reports.statuses)
+        if not statuses or (reports.missing and self.random.random() < reports.missing):
             return []
-        statuses = list(reports.statuses)
         if reports.order is Order.REVERSED:
             statuses.reverse()
         elif reports.order is Order.SHUFFLED:

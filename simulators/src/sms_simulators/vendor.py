@@ -129,8 +129,8 @@ class Vendor[M: Message](ABC):
     async def _report(self, account: Account, rule: Rule, message: M, pause: float) -> None:
         reports, reporter = account.decider.reports(rule), self.house.reporter
         key = self.key_for(account, forged=account.decider.forges(reports), unsigned=reports.unsigned)
-        for compose in self.reporters(account, message, key):
-            job = Job(message=message, steps=account.decider.steps(reports), compose=compose)
+        for part, compose in enumerate(self.reporters(account, message, key)):
+            job = Job(message=message, steps=account.decider.steps(reports, part), compose=compose)
             if reports.before_answer and message.callback_url is not None:
                 await reporter.post_all(job)
             elif pause == 0 or rule.action is not Action.ACCEPT:
@@ -162,7 +162,7 @@ class Vendor[M: Message](ABC):
             messaging_service=order.messaging_service,
             callback_url=order.callback_url,
             validity=order.validity,
-            tracking_id=tracking_id or order.reference,
+            tracking_id=tracking_id or (None if order.reference is None else order.reference.partition(".")[0]),
             attempt=attempt,
             code=None if message is not None else rule.code or self.codes.get(rule.http_status),
         )

@@ -17,7 +17,7 @@ class OutboundSms:
 
     tracking_id: str
     attempt: int  #: number of this attempt of this message, from 1
-    reference: str  #: ours, for the vendor: the same whenever this message goes to this provider again
+    reference: str  #: ours, for the vendor: the same again only where it recognises what it has already, and may have it
     to: str = field(repr=False)  #: E.164
     text: str = field(repr=False)  #: as it goes on the wire
     sender: str | None = None
@@ -190,6 +190,7 @@ class Capabilities:
     signed_callbacks: bool = False
     reports_per_poll: int = 1  #: of how many messages may be asked at once
     client_reference: bool = False  #: the vendor carries our reference
+    part_ids: bool = False  #: each part of a message has an id of its own, which its reports name
     deduplicates: bool = False  #: the vendor refuses or repeats the same reference, so that sending again is harmless
     look_up: bool = False  #: a message can be found by our reference
     validity: bool = False  #: the vendor takes a validity

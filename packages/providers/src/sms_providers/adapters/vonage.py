@@ -55,7 +55,7 @@ class VonageProvider(HttpProvider[VonageConfig]):
     slug = "vonage"
     title = "Vonage SMS API"
     Config = VonageConfig
-    capabilities = Capabilities(signed_callbacks=True, client_reference=True, validity=True, inbound=True, needs_sender=True)
+    capabilities = Capabilities(signed_callbacks=True, client_reference=True, part_ids=True, validity=True, inbound=True, needs_sender=True)
 
     #: The status of a part.
     faults: ClassVar[dict[str, Fault]] = {

@@ -1,20 +1,22 @@
-"""Applying reports: under the row lock of their messages, each once, whatever their order."""
+"""Applying reports: under the row lock of their messages, each once, whatever their order, those on parts added up."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import psycopg
 
+from sms_backend.messages import parts
 from sms_backend.messages.outcome import ACCEPTED, STARTED, UNKNOWN, later, summed_up
+from sms_backend.messages.parts import Place
 from sms_backend.messages.view import COLUMNS
 from sms_contract.status import Status
 
 _LOCK = f"SELECT {COLUMNS} FROM messages WHERE id = ANY(%s::uuid[]) AND id BETWEEN %s AND %s ORDER BY id FOR UPDATE"  # noqa: S608
 _ATTEMPTS = """
-SELECT message_id, number, provider, outcome, report, provider_message_id FROM attempts
+SELECT message_id, number, provider, coalesce(reference, message_id::text) AS reference, outcome, report, provider_message_id FROM attempts
 WHERE message_id = ANY(%s::uuid[]) AND message_id BETWEEN %s AND %s ORDER BY message_id, number
 """
 _REPORT = """
@@ -53,6 +55,7 @@ class Report:
     error_code: str | None = None
     provider_code: str | None = None
     occurred_at: datetime | None = None
+    part: Place | None = None  #: None: it speaks of the whole
 
 
 @dataclass(kw_only=True, slots=True)
@@ -60,6 +63,7 @@ class _Attempt:
     message_id: UUID
     number: int
     provider: str
+    reference: str
     outcome: str
     report: str | None
     provider_message_id: str | None
@@ -80,13 +84,31 @@ def advance(cursor: psycopg.Cursor[Any], reports: Sequence[Report]) -> list[Any]
     attempts: dict[UUID, list[_Attempt]] = {}
     for row in cursor.execute(_ATTEMPTS, (ids, *bounds)).fetchall():
         attempts.setdefault(row.message_id, []).append(_Attempt(**row._asdict()))
+    heard = parts.known(cursor, ids) if any(report.part for report in reports) else parts.Parts()
     for report in reports:
-        for attempt in attempts.get(report.message_id, ()):
-            if attempt.number == report.number and attempt.provider == report.provider:
-                _hear(attempt, report)
+        for attempt in _meant(attempts.get(report.message_id, ()), report):
+            _hear(attempt, _of_the_whole(heard, attempt, report))
+    heard.keep(cursor)
     told = [attempt for group in attempts.values() for attempt in group if attempt.told is not None]
     _write_attempts(cursor, told, bounds)
     return _write_messages(cursor, messages, attempts, bounds)
+
+
+def _meant(attempts: Sequence[_Attempt], report: Report) -> list[_Attempt]:
+    """The attempt, and those that went out under the same reference: whoever recognises that has one message of them all."""
+    named = next((a for a in attempts if a.number == report.number and a.provider == report.provider), None)
+    if named is None:
+        return []
+    return [a for a in attempts if a is named or (a.provider == named.provider and a.reference == named.reference)]
+
+
+def _of_the_whole(heard: parts.Parts, attempt: _Attempt, report: Report) -> Report:
+    if report.part is None:
+        return report
+    said = parts.Heard(report=report.status, error_code=report.error_code, provider_code=report.provider_code)
+    whole = heard.hear((attempt.message_id, attempt.number), report.part, provider=attempt.provider, heard=said)
+    status = Status(whole.report or Status.SENT)
+    return replace(report, status=status, error_code=whole.error_code, provider_code=whole.provider_code)
 
 
 def _hear(attempt: _Attempt, report: Report) -> None:

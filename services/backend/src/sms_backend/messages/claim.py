@@ -5,13 +5,15 @@ Each client in turn gets its share of a claim, found by skipping from client to 
 backlog.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import psycopg
 
+from sms_backend.messages.references import references
 from sms_backend.messages.store import project_later
 from sms_contract.ids import floor
 from sms_contract.status import Status
@@ -69,9 +71,9 @@ WHERE m.id = x.id AND m.id BETWEEN %s AND %s
 """
 
 _START = """
-INSERT INTO attempts (message_id, number, provider, outcome, decision, lookups_missed, started_at)
-SELECT message_id, number, provider, 'started', decision, 0, now()
-FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::jsonb[]) AS x (message_id, number, provider, decision)
+INSERT INTO attempts (message_id, number, provider, reference, outcome, decision, lookups_missed, started_at)
+SELECT message_id, number, provider, nullif(reference, message_id::text), 'started', decision, 0, now()
+FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::jsonb[]) AS x (message_id, number, provider, reference, decision)
 """
 
 _POSTPONE = """
@@ -97,23 +99,35 @@ class Start:
         return number
 
 
+def _nobody(_provider: str) -> bool:
+    return False
+
+
 def due(cursor: psycopg.Cursor[Any], *, lane: str, limit: int, now_ms: int) -> list[Any]:
     """Lock up to `limit` due messages of a lane, from each client its share; rows that others hold are skipped."""
     parameters = {"lane": lane, "limit": limit, "floor": floor(now_ms - _HORIZON_MS)}
     return cursor.execute(_DUE, parameters).fetchall()
 
 
-def start(cursor: psycopg.Cursor[Any], starts: Sequence[Start], *, lease: float) -> None:
-    """Mark locked messages as `sending` for `lease` seconds, and write the evidence before anything is sent."""
+def start(
+    cursor: psycopg.Cursor[Any], starts: Sequence[Start], *, lease: float, deduplicates: Callable[[str], bool] = _nobody
+) -> dict[UUID, str]:
+    """
+    Mark locked messages as `sending` for `lease` seconds, and write the evidence before anything is sent.
+
+    `deduplicates`: providers that recognise what they have already. Returns our reference of each attempt, by its message.
+    """
     if not starts:
-        return
+        return {}
+    named = references(cursor, [(s.message.id, s.number, s.provider) for s in starts], deduplicates=deduplicates)
     ids = [s.message.id for s in starts]
     providers = [s.provider for s in starts]
     cursor.execute(_MARK, (lease, ids, providers, min(ids), max(ids)))
     # Most are settled, and shown as that, before anybody would look.
     project_later(cursor, ids, after=_SHOW_SENDING_AFTER, while_status=Status.SENDING)
     decisions = [msgspec.json.encode(s.decision).decode() for s in starts]
-    cursor.execute(_START, (ids, [s.number for s in starts], providers, decisions))
+    cursor.execute(_START, (ids, [s.number for s in starts], providers, [named[message_id] for message_id in ids], decisions))
+    return named
 
 
 def postpone(cursor: psycopg.Cursor[Any], waits: Sequence[tuple[Any, float]]) -> None:

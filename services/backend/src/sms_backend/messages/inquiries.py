@@ -50,8 +50,9 @@ RETURNING i.message_id, i.number, i.provider, i.kind, i.since < now() - interval
 
 #: Of what was taken, what is still open; the message as `retry.settlement` wants it, as it was when the attempt was claimed.
 _STILL_OPEN = """
-SELECT a.message_id AS id, a.number, a.provider, a.outcome, a.provider_message_id, m.client_id, m.mode, m.lane, m.recipient, m.sender,
-    m.segments, m.providers, a.number - 1 AS attempts, m.round, m.tried, m.unsuitable, m.resends
+SELECT a.message_id AS id, a.number, a.provider, coalesce(a.reference, a.message_id::text) AS reference, a.outcome,
+    a.provider_message_id, m.client_id, m.mode, m.lane, m.recipient, m.sender, m.segments, m.providers, a.number - 1 AS attempts, m.round,
+    m.tried, m.unsuitable, m.resends
 FROM unnest(%s::uuid[], %s::int[]) AS x (id, number)
 JOIN attempts a ON a.message_id = x.id AND a.number = x.number
 JOIN messages m ON m.id = x.id
@@ -75,7 +76,7 @@ class Question:
     """What to ask now."""
 
     kind: Ask
-    row: Any  #: `id`, `number`, `provider`, `provider_message_id`, and the message as `retry.settlement` wants it
+    row: Any  #: `id`, `number`, `provider`, `reference`, `provider_message_id`, and the message as `retry.settlement` wants it
 
 
 def ask_later(cursor: psycopg.Cursor[Any], questions: Sequence[tuple[UUID, int, str, Ask | None, float]]) -> None:

@@ -12,6 +12,7 @@ from sms_backend.accounts.models import Client
 from sms_backend.messages.cancel_models import CancelRequest  # noqa: F401 - Django finds models from here
 from sms_backend.messages.inbound_models import InboundMessage, Suppression  # noqa: F401
 from sms_backend.messages.inquiry_models import Inquiry  # noqa: F401
+from sms_backend.messages.part_models import AttemptPart  # noqa: F401
 from sms_backend.messages.webhook_models import WebhookDelivery, WebhookTry  # noqa: F401
 from sms_contract.status import Status, TrafficType
 
@@ -85,6 +86,7 @@ class Attempt(models.Model):
     message = models.ForeignKey(Message, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
     number = models.SmallIntegerField()
     provider = models.CharField(max_length=40)
+    reference = models.TextField(null=True, help_text="What the vendor was given for ours; null: the tracking id.")  # noqa: DJ001
     outcome = models.CharField(max_length=32, help_text="`started`, then one of the outcomes of `sms_providers.errors`.")
     report = models.CharField(max_length=12, null=True, help_text="What the provider's reports say, summed up.")  # noqa: DJ001
     provider_message_id = models.TextField(null=True)  # noqa: DJ001
@@ -114,6 +116,7 @@ class Receipt(models.Model):
     attempt = models.SmallIntegerField(null=True)
     provider = models.CharField(max_length=40)
     provider_message_id = models.TextField(null=True)  # noqa: DJ001
+    reference = models.TextField(null=True, help_text="Ours, where the vendor sends it back.")  # noqa: DJ001
     status = models.CharField(max_length=12)
     error_code = models.CharField(max_length=40, null=True)  # noqa: DJ001
     provider_code = models.TextField(null=True)  # noqa: DJ001

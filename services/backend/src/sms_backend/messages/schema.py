@@ -18,6 +18,7 @@ AHEAD = 4
 TABLES = {
     "messages": "id",
     "attempts": "message_id",
+    "attempt_parts": "message_id",
     "receipts": "id",
     "callbacks": "id",
     "webhook_deliveries": "id",

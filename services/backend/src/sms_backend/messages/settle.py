@@ -8,7 +8,7 @@ from uuid import UUID
 
 import psycopg
 
-from sms_backend.messages import suppressions
+from sms_backend.messages import parts, suppressions
 from sms_backend.messages.inquiries import Ask, ask_later
 from sms_backend.messages.store import charge
 from sms_backend.messages.view import COLUMNS
@@ -59,6 +59,8 @@ class Settlement:
     unsuitable: Sequence[str]
     provider: str | None = None  #: shown with the message: who has it
     provider_message_id: str | None = None
+    part_ids: Sequence[str] = ()  #: where reports will come for each part, by ids of their own
+    parts: int = 1  #: how many there are
     error_code: str | None = None  #: of the attempt
     error_detail: str | None = None
     error_provider_code: str | None = None
@@ -108,6 +110,7 @@ def settle(cursor: psycopg.Cursor[Any], settlements: Sequence[Settlement]) -> li
             *bounds,
         ),
     ).fetchall()
+    parts.expect(cursor, [(x.message_id, x.number, x.provider or "", each, x.parts) for x in s if x.parts > 1 for each in x.part_ids])
     refund(cursor, rows)
     suppressions.add_recipients(cursor, [(x.message_id, None) for x in s if x.opted_out])
     ask_later(cursor, [(x.message_id, x.number, x.provider or "", x.ask, x.ask_after) for x in s if x.ask is not None])

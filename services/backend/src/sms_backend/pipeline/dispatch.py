@@ -5,7 +5,7 @@ PostgreSQL is the queue of record: whatever happens to the hint that led here, a
 """
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from random import Random
 from uuid import UUID
@@ -80,22 +80,26 @@ def dispatch_once(lane: str, *, wake: Wake | None = None) -> int:
             now_ms=now_ms,
             rng=_rng,
             usable=adapters.has,
-            deduplicates=lambda slug: adapters.get(slug).capabilities.deduplicates,
+            deduplicates=_deduplicates,
             take=partial(throughput.take, lane=lane),
             claim_probe=circuits.claim_probe,
         ).plan(without_opted_out(cursor, rows))
-        claim.start(cursor, plan.starts, lease=environment.smsgw_lease)
+        references = claim.start(cursor, plan.starts, lease=environment.smsgw_lease, deduplicates=_deduplicates)
         claim.postpone(cursor, plan.waits)
     if plan.starts:
-        _send(plan, providers, now, not_after=claimed_at + environment.smsgw_lease - TOTAL)
+        _send(plan, references, providers, now, not_after=claimed_at + environment.smsgw_lease - TOTAL)
     if wake is not None and plan.turns:
         wake(lane, min(plan.turns))
     return len(rows)
 
 
-def _send(plan: Plan, providers: Snapshot, now: Conditions, *, not_after: float) -> None:
+def _deduplicates(slug: str) -> bool:
+    return adapters.get(slug).capabilities.deduplicates
+
+
+def _send(plan: Plan, references: Mapping[UUID, str], providers: Snapshot, now: Conditions, *, not_after: float) -> None:
     starts = plan.starts
-    jobs = [Job(provider=adapters.get(s.provider), sms=_outbound(s), not_after=not_after) for s in starts]
+    jobs = [Job(provider=adapters.get(s.provider), sms=_outbound(s, references[s.message.id]), not_after=not_after) for s in starts]
     for chunk in courier.deliver(jobs):
         settlements: list[Settlement] = []
         early: list[tuple[UUID, int, str, Receipt]] = []
@@ -146,13 +150,13 @@ def _settlement(start: claim.Start, result: Result, providers: Snapshot, now: Co
     )
 
 
-def _outbound(start: claim.Start) -> OutboundSms:
+def _outbound(start: claim.Start, reference: str) -> OutboundSms:
     message, tracking_id = start.message, str(start.message.id)
     capabilities = adapters.get(start.provider).capabilities
     return OutboundSms(
         tracking_id=tracking_id,
         attempt=start.number,
-        reference=tracking_id,
+        reference=reference,
         to=message.recipient,
         text=message.wire_text or message.text,
         sender=message.sender,

@@ -91,7 +91,7 @@ async def _look_up(question: Question, transport: Transport) -> list[Finding]:
     slug = question.row.provider
     try:
         async with asyncio.timeout(_PATIENCE):
-            accepted = await adapters.get(slug).look_up(str(question.row.id), transport.exchange_for(slug))
+            accepted = await adapters.get(slug).look_up(question.row.reference, transport.exchange_for(slug))
     except (SendError, TimeoutError, NotImplementedError) as error:
         return [Finding(question=question, error=_as_send_error(error))]
     return [Finding(question=question, accepted=accepted)]
@@ -110,7 +110,7 @@ async def _poll(slug: str, questions: Sequence[Question], transport: Transport) 
 def _is_about(receipt: Receipt, question: Question) -> bool:
     if receipt.message_id is not None:
         return bool(receipt.message_id == question.row.provider_message_id)
-    return receipt.reference == str(question.row.id)
+    return bool(receipt.reference == question.row.reference)
 
 
 def _as_send_error(error: Exception) -> SendError:

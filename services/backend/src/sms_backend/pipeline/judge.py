@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 
 from sms_backend.messages.inbound import Arrived
+from sms_backend.messages.parts import Place
 from sms_backend.pipeline.adapters import adapters
 from sms_backend.pipeline.callback_urls import account_url, attempt_of
 from sms_contract.ids import is_tracking_id
@@ -23,12 +24,13 @@ class Heard:
     """A receipt on its way to its attempt."""
 
     id: UUID
-    callback_id: UUID
+    callback_id: UUID | None
     provider: str
     receipt: Receipt
     received_at: datetime
     message_id: UUID | None = None
     number: int | None = None
+    part: Place | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,9 +13,12 @@ from sms_backend.messages import suppressions
 from sms_backend.messages.advance import Report, advance
 from sms_backend.messages.inbound import Arrived, receive
 from sms_backend.messages.outcome import reported
+from sms_backend.messages.references import message_of
+from sms_backend.pipeline.adapters import adapters
 from sms_backend.pipeline.judge import Heard, judge
+from sms_backend.pipeline.matching import addresses, match
 from sms_contract.status import Status
-from sms_providers.types import Receipt
+from sms_providers.types import Part, Receipt
 
 _DUE = """
 SELECT id, provider, method, query, headers, body, received_at FROM callbacks WHERE judged_at IS NULL ORDER BY id LIMIT %s
@@ -25,25 +28,29 @@ _JUDGED = """
 UPDATE callbacks c SET judged_at = now(), verdict = x.verdict FROM unnest(%s::uuid[], %s::text[]) AS x (id, verdict)
 WHERE c.id = x.id AND c.id BETWEEN %s AND %s
 """
-_BY_PROVIDER_ID = """
-SELECT message_id, number, provider, provider_message_id FROM attempts
-WHERE (provider, provider_message_id) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
-"""
 _KEEP = """
-INSERT INTO receipts (id, callback_id, message_id, attempt, provider, provider_message_id, status, error_code, provider_code, part, parts,
-                      occurred_at, received_at, applied_at)
-SELECT id, callback_id, message_id, attempt, provider, provider_message_id, status, error_code, provider_code, part, parts,
+INSERT INTO receipts (id, callback_id, message_id, attempt, provider, provider_message_id, reference, status, error_code, provider_code,
+                      part, parts, occurred_at, received_at, applied_at)
+SELECT id, callback_id, message_id, attempt, provider, provider_message_id, reference, status, error_code, provider_code, part, parts,
        occurred_at, received_at, CASE WHEN message_id IS NOT NULL THEN now() END
-FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::int[],
-            %s::timestamptz[], %s::timestamptz[])
-    AS x (id, callback_id, message_id, attempt, provider, provider_message_id, status, error_code, provider_code, part, parts,
+FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+            %s::int[], %s::int[], %s::timestamptz[], %s::timestamptz[])
+    AS x (id, callback_id, message_id, attempt, provider, provider_message_id, reference, status, error_code, provider_code, part, parts,
           occurred_at, received_at)
 ON CONFLICT (id) DO NOTHING
 """
+#: Reports whose attempt may be known by now.
 _ORPHANS = """
-SELECT r.id, r.provider, r.provider_message_id, r.status, r.error_code, r.provider_code, r.occurred_at, a.message_id, a.number
-FROM receipts r JOIN attempts a ON a.provider = r.provider AND a.provider_message_id = r.provider_message_id
-WHERE r.applied_at IS NULL AND r.received_at > now() - interval '4 days' LIMIT %s FOR UPDATE OF r SKIP LOCKED
+SELECT r.id, r.callback_id, r.provider, r.provider_message_id, r.reference, r.status, r.error_code, r.provider_code, r.part, r.parts,
+    r.occurred_at, r.received_at
+FROM receipts r
+WHERE r.applied_at IS NULL AND r.received_at > now() - interval '4 days' AND (
+    EXISTS (SELECT 1 FROM attempts a WHERE a.provider = r.provider AND a.provider_message_id = r.provider_message_id)
+    OR EXISTS (SELECT 1 FROM attempt_parts p WHERE p.provider = r.provider AND p.provider_message_id = r.provider_message_id)
+    OR EXISTS (SELECT 1 FROM attempts a WHERE a.message_id = left(r.reference, 36)::uuid AND a.provider = r.provider
+               AND coalesce(a.reference, a.message_id::text) = r.reference AND a.outcome <> 'started')
+)
+ORDER BY r.id LIMIT %s FOR UPDATE OF r SKIP LOCKED
 """
 _ADOPTED = """
 UPDATE receipts r SET applied_at = now(), message_id = x.message_id, attempt = x.number
@@ -62,8 +69,13 @@ class Received:
 
 def apply_own(cursor: psycopg.Cursor[Any], found: Sequence[tuple[UUID, int, str, Receipt]]) -> list[Any]:
     """Reports that came with the answer to a send: their attempts are known."""
-    suppressions.add_recipients(cursor, [(message_id, provider) for message_id, _, provider, receipt in found if receipt.opted_out])
-    return advance(cursor, [report for m, n, p, r in found if (report := _report(m, n, p, r)) is not None])
+    now = datetime.now(UTC)
+    heard = [
+        Heard(id=message_id, callback_id=None, provider=provider, receipt=receipt, received_at=now, message_id=message_id, number=number)
+        for message_id, number, provider, receipt in found
+    ]
+    match(cursor, heard, names_parts=_names_parts)
+    return _apply(cursor, heard)
 
 
 def apply_callbacks(cursor: psycopg.Cursor[Any], *, limit: int) -> Received:
@@ -80,68 +92,67 @@ def apply_callbacks(cursor: psycopg.Cursor[Any], *, limit: int) -> Received:
         heard += judged.heard
         arrived += judged.arrived
         metrics.receipts.labels(row.provider, judged.verdict).inc()
-    _match(cursor, heard)
-    rows = advance(cursor, [report for h in heard if (report := _as_report(h)) is not None])
+    match(cursor, heard, names_parts=_names_parts)
+    rows = _apply(cursor, heard)
     _keep(cursor, heard)
     ids = [row.id for row in raw]
     cursor.execute(_JUDGED, (ids, verdicts, ids[0], ids[-1]))
     told = receive(cursor, arrived)
-    suppressions.add_recipients(cursor, [(h.message_id, h.provider) for h in heard if h.receipt.opted_out and h.message_id is not None])
     return Received(judged=len(raw), rows=rows, told=told)
 
 
 def adopt_orphans(cursor: psycopg.Cursor[Any], *, limit: int) -> list[Any]:
-    """Match once more the reports that came before their attempt's id was stored; returns the message rows that changed."""
-    found = sorted(cursor.execute(_ORPHANS, (limit,)).fetchall(), key=lambda row: row.id)
+    """Match once more the reports that came before it was known whose they are; returns the message rows that changed."""
+    found = [_again(row) for row in cursor.execute(_ORPHANS, (limit,)).fetchall()]
     if not found:
         return []
-    reports = [
-        Report(
-            message_id=row.message_id,
-            number=row.number,
-            provider=row.provider,
-            status=status,
-            provider_message_id=row.provider_message_id,
-            error_code=row.error_code,
-            provider_code=row.provider_code,
-            occurred_at=row.occurred_at,
-        )
-        for row in found
-        if (status := reported(Status(row.status))) is not None
-    ]
-    rows = advance(cursor, reports)
-    suppressions.add_recipients(cursor, [(row.message_id, row.provider) for row in found if row.error_code == suppressions.CODE])
-    ids = [row.id for row in found]
-    cursor.execute(_ADOPTED, (ids, [row.message_id for row in found], [row.number for row in found], ids[0], ids[-1]))
+    match(cursor, found, names_parts=_names_parts)
+    homes = addresses(found)
+    if not homes:
+        return []
+    rows = _apply(cursor, found)
+    ids = sorted(homes)
+    cursor.execute(_ADOPTED, (ids, [homes[each][0] for each in ids], [homes[each][1] for each in ids], ids[0], ids[-1]))
     return rows
 
 
-def _match(cursor: psycopg.Cursor[Any], heard: Sequence[Heard]) -> None:
-    homeless = [h for h in heard if h.message_id is None and h.receipt.message_id is not None]
-    if not homeless:
-        return
-    rows = cursor.execute(_BY_PROVIDER_ID, ([h.provider for h in homeless], [h.receipt.message_id for h in homeless])).fetchall()
-    homes = {(row.provider, row.provider_message_id): row for row in rows}
-    for one in homeless:
-        home = homes.get((one.provider, one.receipt.message_id))
-        if home is not None:
-            one.message_id, one.number = home.message_id, home.number
+def _again(row: Any) -> Heard:
+    """A report as it was kept."""
+    receipt = Receipt(
+        status=Status(row.status),
+        message_id=row.provider_message_id,
+        reference=row.reference,
+        code=row.error_code,
+        provider_code=row.provider_code,
+        part=Part(index=row.part, total=row.parts) if row.part else None,
+        occurred_at=None if row.occurred_at is None else int(row.occurred_at.timestamp() * 1000),
+        opted_out=row.error_code == suppressions.CODE,
+    )
+    return Heard(id=row.id, callback_id=row.callback_id, provider=row.provider, receipt=receipt, received_at=row.received_at)
+
+
+def _names_parts(slug: str) -> bool:
+    return adapters.has(slug) and adapters.get(slug).capabilities.part_ids
+
+
+def _apply(cursor: psycopg.Cursor[Any], heard: Sequence[Heard]) -> list[Any]:
+    rows = advance(cursor, [report for one in heard if (report := _as_report(one)) is not None])
+    suppressions.add_recipients(cursor, [(h.message_id, h.provider) for h in heard if h.receipt.opted_out and h.message_id is not None])
+    return rows
 
 
 def _as_report(heard: Heard) -> Report | None:
     if heard.message_id is None or heard.number is None:
         return None
-    return _report(heard.message_id, heard.number, heard.provider, heard.receipt)
-
-
-def _report(message_id: UUID, number: int, provider: str, receipt: Receipt) -> Report | None:
+    receipt = heard.receipt
     status = reported(receipt.status) if receipt.recognised else None
     if status is None:
         return None
     return Report(
-        message_id=message_id,
-        number=number,
-        provider=provider,
+        message_id=heard.message_id,
+        number=heard.number,
+        provider=heard.provider,
+        part=heard.part,
         status=status,
         provider_message_id=receipt.message_id,
         error_code=receipt.code,
@@ -162,7 +173,8 @@ def _keep(cursor: psycopg.Cursor[Any], heard: Sequence[Heard]) -> None:
             [h.number for h in heard],
             [h.provider for h in heard],
             [h.receipt.message_id for h in heard],
-            [h.receipt.status for h in heard],
+            [h.receipt.reference if message_of(h.receipt.reference) else None for h in heard],
+            [h.receipt.status if h.receipt.recognised else Status.UNKNOWN for h in heard],
             [h.receipt.code for h in heard],
             [h.receipt.provider_code for h in heard],
             [h.receipt.part.index if h.receipt.part else 0 for h in heard],

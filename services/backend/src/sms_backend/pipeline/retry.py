@@ -82,6 +82,8 @@ def settlement(
             unsuitable=message.unsuitable,
             provider=provider,
             provider_message_id=_storable(result.message_id),
+            part_ids=[_storable(each) or "" for each in result.part_ids],
+            parts=max(len(result.part_ids), (result.segments or 1) if result.part_ids else 1),
             ask=Ask.POLL if capabilities.reports is Reports.POLLED else None,
             ask_after=_FIRST_POLL,
         )

@@ -1,8 +1,13 @@
 """A vendor without a network, in four makes: what each account answers is said by the test, what it got is in its ledger."""
 
+import json
+import subprocess
+import sys
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -112,3 +117,36 @@ def vendor(monkeypatch: pytest.MonkeyPatch, client: object) -> Vendor:
 def live(stored: Callable[..., Any]) -> Callable[..., Any]:
     """A stored message of a live key."""
     return lambda **fields: stored(**({"mode": "live", "to": "+447911123456"} | fields))
+
+
+class Simulator:
+    """The process of simulated vendors, seen from outside."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def call(self, path: str, content: object = None) -> Any:
+        body = None if content is None else json.dumps(content).encode()
+        request = Request(f"{self.url}/control/{path}", data=body, method="GET" if body is None else "PUT")
+        with urlopen(request, timeout=5) as answer:
+            return json.load(answer)
+
+    def behave(self, vendor: str, *, settings: dict[str, object] | None = None, **behaviour: object) -> None:
+        usual: dict[str, object] = {"vendor": vendor, "auth_token": "the-key"}
+        self.call("accounts/user", usual | (settings or {}) | {"behaviour": behaviour})
+
+    def entries(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.call("ledger")["entries"]
+        return found
+
+    def sids(self) -> list[str]:
+        return [entry["sid"] for entry in self.entries()]
+
+
+@pytest.fixture
+def simulator(tmp_path: Path) -> Iterator[Simulator]:
+    command = [sys.executable, "-m", "sms_simulators", "--port", "0", "--ledger", str(tmp_path / "ledger.jsonl")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield Simulator(process.stdout.readline().removeprefix("listening on ").strip())
+        process.terminate()

@@ -1,12 +1,6 @@
 """Vendors whose reports have to be asked for, from the queue to the report: adapter, pipeline and simulator; its ledger is the oracle."""
 
-import json
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
 import pytest
 
@@ -25,36 +19,8 @@ CONFIGS: dict[str, dict[str, str]] = {
 }
 
 
-class Simulator:
-    """The process of simulated vendors, seen from outside."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def call(self, path: str, content: object = None) -> Any:
-        body = None if content is None else json.dumps(content).encode()
-        request = Request(f"{self.url}/control/{path}", data=body, method="GET" if body is None else "PUT")
-        with urlopen(request, timeout=5) as answer:
-            return json.load(answer)
-
-    def behave(self, vendor: str, **behaviour: object) -> None:
-        self.call("accounts/user", {"vendor": vendor, "auth_token": "the-key", "behaviour": behaviour})
-
-    def sids(self) -> list[str]:
-        return [entry["sid"] for entry in self.call("ledger")["entries"]]
-
-
-@pytest.fixture
-def simulator(tmp_path: Path) -> Iterator[Simulator]:
-    command = [sys.executable, "-m", "sms_simulators", "--port", "0", "--ledger", str(tmp_path / "ledger.jsonl")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        yield Simulator(process.stdout.readline().removeprefix("listening on ").strip())
-        process.terminate()
-
-
 @pytest.fixture(params=list(CONFIGS))
-def asked(request: pytest.FixtureRequest, vendor: object, simulator: Simulator) -> str:
+def asked(request: pytest.FixtureRequest, vendor: object, simulator: Any) -> str:
     config = CONFIGS[request.param] | {"base_url": simulator.url}
     Provider.objects.create(slug="alpha", adapter=request.param, config=seal(config))
     adapters.forget()
