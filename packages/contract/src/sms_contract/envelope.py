@@ -40,6 +40,7 @@ class Submission(msgspec.Struct, kw_only=True, omit_defaults=True):
     send_at: int | None = None
     traffic_type: str = "transactional"
     on_unknown: str = "resend"
+    failover_on: list[str] = []  #: `undelivered`: such a report starts the next provider
     metadata: dict[str, str] = {}
     max_segments: int = 10
     idempotency: str | None = None  #: digest of the key, see `keyspace.idempotency_digest`

@@ -21,8 +21,9 @@ def test_every_field_of_a_submission_survives() -> None:
     assert (least.mode, least.text, least.traffic_type, least.idempotency) == ("test", "héllo €", "transactional", None)
 
 
-def test_encoding_a_decoded_sample_gives_it_back_to_the_byte() -> None:
-    raw = (SAMPLES / "submission.json").read_bytes().rstrip()
+@pytest.mark.parametrize("name", ["submission.json", "submission_failover.json"])
+def test_encoding_a_decoded_sample_gives_it_back_to_the_byte(name: str) -> None:
+    raw = (SAMPLES / name).read_bytes().rstrip()
     decoded = envelope.decode_envelope(raw)
     entries = [envelope.encode_entry(envelope.decode_submission(entry)) for entry in decoded.entries]
     assert envelope.encode_envelope(envelope.SUBMISSION_V1, entries) == raw
@@ -34,6 +35,14 @@ def test_an_item_of_a_batch_inherits_and_overrides_defaults() -> None:
     assert first.text == second.text == "Sale today"
     assert (first.index, second.index, second.reference) == (0, 1, "second")
     assert first.batch_id == second.batch_id is not None
+
+
+def test_failover_came_later_and_is_none_where_nobody_says_so() -> None:
+    (asked,) = (envelope.decode_submission(entry) for entry in read("submission_failover.json").entries)
+    (before, _) = (envelope.decode_submission(entry) for entry in read("submission.json").entries)
+    assert (asked.failover_on, before.failover_on) == (["undelivered"], [])
+    batch = read("batch_failover.json")
+    assert [envelope.decode_submission(entry, batch.defaults).failover_on for entry in batch.entries] == [["undelivered"], []]
 
 
 def test_a_bad_entry_leaves_its_neighbours_readable() -> None:

@@ -32,6 +32,7 @@ class Row:
     tried: list[str] = field(default_factory=list)
     unsuitable: list[str] = field(default_factory=list)
     resends: int = 0
+    failovers: int = 0
     provider: str | None = None
     attempts: int = 0
 

@@ -33,6 +33,7 @@ class Message:
     tried: list[str] = field(default_factory=list)
     unsuitable: list[str] = field(default_factory=list)
     resends: int = 0
+    failovers: int = 0
     lane: str = "transactional"
     on_unknown: str = "resend"
 

@@ -111,6 +111,18 @@ class SendMessage(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True
         ]
         | UnsetType
     ) = UNSET
+    failover_on: (
+        Annotated[
+            list[Literal["undelivered"]],
+            Meta(
+                max_length=1,
+                description="`undelivered`: such a report starts the next provider, which has not had it, under the same tracking id, "
+                "at most three times and within its validity; the message stays open meanwhile. Default: none.",
+                examples=[["undelivered"]],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     metadata: (
         Annotated[dict[Text, str], Meta(max_length=10, description="At most 10 keys and 1 KiB in all.", examples=[{"campaign": "spring"}])]
         | UnsetType

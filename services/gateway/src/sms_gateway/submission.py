@@ -189,6 +189,7 @@ def submission_of(draft: Draft, day: Day) -> Submission:
         send_at=draft.send_at,
         traffic_type=draft.traffic_type,
         on_unknown=principal.client.on_unknown if request.on_unknown is unset else request.on_unknown,
+        failover_on=[] if request.failover_on is unset else list(request.failover_on),
         metadata={} if request.metadata is unset else request.metadata,
         max_segments=10 if request.max_segments is unset else request.max_segments,
         idempotency=draft.idempotency,

@@ -125,5 +125,11 @@ def test_an_envelope_is_read_by_the_other_side_as_it_was_meant() -> None:
     assert (read.idempotency, read.reserved_at, read.key_id) == (made.idempotency, NOW, "k1")
 
 
+def test_failover_is_asked_for_or_not() -> None:
+    day = Calendar().day("UTC", NOW)
+    assert submission_of(make(failover_on=["undelivered"]), day).failover_on == ["undelivered"]
+    assert submission_of(make(failover_on=[]), day).failover_on == submission_of(make(), day).failover_on == []
+
+
 def test_test_mode_is_never_charged() -> None:
     assert submission_of(make("test"), Calendar().day("UTC", NOW)).charged_day is None

@@ -80,6 +80,9 @@ def test_a_body_that_is_no_object_is_refused_as_a_wrong_type(body: bytes) -> Non
         ({"max_segments": 11}, "/max_segments", "range"),
         ({"traffic_type": "spam"}, "/traffic_type", "choice"),
         ({"on_unknown": "guess"}, "/on_unknown", "choice"),
+        ({"failover_on": "undelivered"}, "/failover_on", "type"),
+        ({"failover_on": ["expired"]}, "/failover_on/0", "choice"),
+        ({"failover_on": ["undelivered", "undelivered"]}, "/failover_on", "length"),
         ({"metadata": []}, "/metadata", "type"),
         ({"metadata": {"a": 1}}, "/metadata", "type"),
         ({"metadata": {str(i): "" for i in range(11)}}, "/metadata", "length"),
@@ -119,6 +122,7 @@ def test_a_good_body_is_read_whole() -> None:
         "max_segments": 10,
         "traffic_type": "otp",
         "on_unknown": "hold",
+        "failover_on": ["undelivered"],
         "metadata": {"k": "v" * 1023},
         "dry_run": False,
     }

@@ -1,6 +1,6 @@
 """Applying reports: under the row lock of their messages, each once, whatever their order, those on parts added up."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -8,13 +8,33 @@ from uuid import UUID
 
 import psycopg
 
-from sms_backend.messages import parts
+from sms_backend.messages import parts, suppressions
 from sms_backend.messages.outcome import ACCEPTED, STARTED, UNKNOWN, later, summed_up
 from sms_backend.messages.parts import Place
 from sms_backend.messages.view import COLUMNS
 from sms_contract.status import Status
 
-_LOCK = f"SELECT {COLUMNS} FROM messages WHERE id = ANY(%s::uuid[]) AND id BETWEEN %s AND %s ORDER BY id FOR UPDATE"  # noqa: S608
+_RETURNED = ", ".join(f"m.{column}" for column in COLUMNS.split(", "))
+#: How many times a report may start the next provider.
+MOST_FAILOVERS = 3
+#: Whether another provider could have a message (`_LOCK`), given those that will not have it any more.
+Onward = Callable[[Any, Collection[str]], bool]
+
+_LOCK = f"""
+SELECT {COLUMNS}, providers, unsuitable, failovers,
+    'undelivered' = ANY(failover_on) AND failovers < {MOST_FAILOVERS} AND cancel_requested_at IS NULL AND expires_at > now()
+        AS may_fail_over
+FROM messages WHERE id = ANY(%s::uuid[]) AND id BETWEEN %s AND %s ORDER BY id FOR UPDATE
+"""  # noqa: S608 - constants
+#: No attempt is open or unknown then: whatever was sent again after an unclear answer is settled too.
+_FAIL_OVER = f"""
+UPDATE messages m SET
+    status = 'queued', version = m.version + 1, updated_at = now(), lease_until = NULL, unknown_until = NULL, next_attempt_at = now(),
+    provider = NULL, provider_message_id = NULL, tried = '{{}}', unsuitable = string_to_array(x.unsuitable, ','),
+    failovers = m.failovers + 1, resends = 0
+FROM unnest(%s::uuid[], %s::text[]) AS x (id, unsuitable) WHERE m.id = x.id AND m.id BETWEEN %s AND %s
+RETURNING {_RETURNED}, now() AS settled_at
+"""  # noqa: S608 - constants
 _ATTEMPTS = """
 SELECT message_id, number, provider, coalesce(reference, message_id::text) AS reference, outcome, report, provider_message_id FROM attempts
 WHERE message_id = ANY(%s::uuid[]) AND message_id BETWEEN %s AND %s ORDER BY message_id, number
@@ -27,7 +47,6 @@ FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[
     AS x (id, number, outcome, report, provider_message_id, error_code, provider_code)
 WHERE a.message_id = x.id AND a.number = x.number AND a.message_id BETWEEN %s AND %s
 """
-_RETURNED = ", ".join(f"m.{column}" for column in COLUMNS.split(", "))
 _ADVANCE = f"""
 UPDATE messages m SET
     status = x.status, version = m.version + 1, updated_at = now(), lease_until = NULL, unknown_until = NULL, next_attempt_at = NULL,
@@ -70,10 +89,15 @@ class _Attempt:
     told: Report | None = field(default=None)
 
 
-def advance(cursor: psycopg.Cursor[Any], reports: Sequence[Report]) -> list[Any]:
+def _nowhere(_message: Any, _unsuitable: Collection[str]) -> bool:
+    return False
+
+
+def advance(cursor: psycopg.Cursor[Any], reports: Sequence[Report], *, onward: Onward = _nowhere) -> list[Any]:
     """
     Apply reports to their attempts and move their messages on; returns the rows (`view.COLUMNS`) that changed. May be run again.
 
+    Where a client has asked for it, a message that was not delivered goes `onward`, if there is anywhere to go.
     A report about an attempt of another provider moves nothing.
     """
     if not reports:
@@ -91,7 +115,7 @@ def advance(cursor: psycopg.Cursor[Any], reports: Sequence[Report]) -> list[Any]
     heard.keep(cursor)
     told = [attempt for group in attempts.values() for attempt in group if attempt.told is not None]
     _write_attempts(cursor, told, bounds)
-    return _write_messages(cursor, messages, attempts, bounds)
+    return _write_messages(cursor, messages, attempts, bounds, onward)
 
 
 def _meant(attempts: Sequence[_Attempt], report: Report) -> list[_Attempt]:
@@ -140,28 +164,55 @@ def _write_attempts(cursor: psycopg.Cursor[Any], told: list[_Attempt], bounds: t
 
 
 def _write_messages(
-    cursor: psycopg.Cursor[Any], messages: dict[UUID, Any], attempts: dict[UUID, list[_Attempt]], bounds: tuple[UUID, UUID]
+    cursor: psycopg.Cursor[Any],
+    messages: dict[UUID, Any],
+    attempts: dict[UUID, list[_Attempt]],
+    bounds: tuple[UUID, UUID],
+    onward: Onward,
 ) -> list[Any]:
     changes: list[tuple[UUID, Status, _Attempt]] = []
+    elsewhere: list[tuple[UUID, list[str]]] = []
     for message_id, message in messages.items():
         heard = [attempt for attempt in attempts.get(message_id, ()) if attempt.told is not None]
         status = summed_up(Status(message.status), attempts.get(message_id, ())) if heard else None
         if status is not None and status != message.status:
+            if status is Status.UNDELIVERED and (done := _elsewhere(message, attempts[message_id], onward)):
+                elsewhere.append((message_id, done))
+                continue
             speaker = next((a for a in heard if a.report == status), heard[-1])
             changes.append((message_id, status, speaker))
+    moved: list[Any] = []
+    if elsewhere:
+        unsuitable = [",".join(done) for _, done in elsewhere]
+        moved = cursor.execute(_FAIL_OVER, ([message_id for message_id, _ in elsewhere], unsuitable, *bounds)).fetchall()
     if not changes:
-        return []
+        return moved
     spoken = [speaker.told for _, _, speaker in changes]
-    return cursor.execute(
-        _ADVANCE,
-        (
-            [message_id for message_id, _, _ in changes],
-            [status for _, status, _ in changes],
-            [speaker.provider for _, _, speaker in changes],
-            [speaker.provider_message_id for _, _, speaker in changes],
-            [r.error_code if r and r.status is not Status.DELIVERED else None for r in spoken],
-            [r.provider_code if r and r.status is not Status.DELIVERED else None for r in spoken],
-            [r.occurred_at if r else None for r in spoken],
-            *bounds,
-        ),
-    ).fetchall()
+    return (
+        moved
+        + cursor.execute(
+            _ADVANCE,
+            (
+                [message_id for message_id, _, _ in changes],
+                [status for _, status, _ in changes],
+                [speaker.provider for _, _, speaker in changes],
+                [speaker.provider_message_id for _, _, speaker in changes],
+                [r.error_code if r and r.status is not Status.DELIVERED else None for r in spoken],
+                [r.provider_code if r and r.status is not Status.DELIVERED else None for r in spoken],
+                [r.occurred_at if r else None for r in spoken],
+                *bounds,
+            ),
+        ).fetchall()
+    )
+
+
+def _elsewhere(message: Any, attempts: Sequence[_Attempt], onward: Onward) -> list[str]:
+    """Whoever will not have it any more, where a report is to start the next provider; empty: it ends here."""
+    told = [attempt.told for attempt in attempts if attempt.told is not None and attempt.report == Status.UNDELIVERED]
+    if not message.may_fail_over or Status(message.status).is_final or not told:
+        return []
+    if any(report.error_code == suppressions.CODE for report in told):
+        # Who wants nothing from this sender wants nothing by another way.
+        return []
+    done = list(dict.fromkeys([*message.unsuitable, *(a.provider for a in attempts if a.report in {Status.UNDELIVERED, Status.EXPIRED})]))
+    return done if onward(message, done) else []

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import psycopg
 
-from sms_backend.messages.settle import refund
+from sms_backend.messages.settle import WHY_LOST, refund
 from sms_backend.messages.store import project_later
 from sms_backend.messages.view import COLUMNS
 from sms_contract.envelope import Cancel, Submission
@@ -44,12 +44,14 @@ _LOCK = "SELECT id FROM messages WHERE id = ANY(%s::uuid[]) AND id BETWEEN %s AN
 _FORGET = "DELETE FROM cancel_requests WHERE stored_at < now() - interval '34 days'"
 
 _RETURNED = ", ".join(f"m.{column}" for column in COLUMNS.split(", "))
-#: A waiting message ends here; one that was sent to a provider who never answered may have arrived all the same.
-_END = """
-    status = CASE WHEN doubtful THEN 'unknown' ELSE 'canceled' END,
-    error_code = CASE WHEN doubtful THEN 'provider.unknown_outcome' END, error_detail = NULL, error_provider_code = NULL,
-    next_attempt_at = NULL,
-    refunded_at = CASE WHEN NOT doubtful AND m.charged_day IS NOT NULL THEN coalesce(m.refunded_at, now()) ELSE m.refunded_at END
+#: A waiting message ends here; one that was sent to a provider who never answered may have arrived all the same, and one that waits for
+#: another provider after a report has been taken already, and was not delivered.
+_END = f"""
+    status = CASE WHEN doubtful THEN 'unknown' WHEN m.failovers > 0 THEN 'undelivered' ELSE 'canceled' END,
+    error_code = CASE WHEN doubtful THEN 'provider.unknown_outcome' WHEN m.failovers > 0 THEN {WHY_LOST} END,
+    error_detail = NULL, error_provider_code = NULL, next_attempt_at = NULL,
+    refunded_at = CASE WHEN NOT doubtful AND m.failovers = 0 AND m.charged_day IS NOT NULL THEN coalesce(m.refunded_at, now())
+        ELSE m.refunded_at END
 """
 _DOUBTFUL = "EXISTS (SELECT 1 FROM attempts a WHERE a.message_id = {id} AND a.outcome IN ('started', 'unknown')) AS doubtful"
 _TAKE_BACK = f"""
@@ -59,11 +61,12 @@ FROM (SELECT id, client, requested_at, {_DOUBTFUL.format(id="r.id")}
 WHERE m.id = x.id AND m.client_id = x.client AND m.id BETWEEN %s AND %s AND m.status IN ('queued', 'scheduled')
 RETURNING {_RETURNED}, now() AS settled_at
 """  # noqa: S608 - constants
-#: An attempt is under way: what becomes of it is what the message becomes, but there will be no other.
+#: An attempt is under way, or was taken: what becomes of it is what the message becomes, but there will be no other.
 _STOP = f"""
 UPDATE messages m SET version = m.version + 1, updated_at = now(), cancel_requested_at = x.requested_at
 FROM unnest(%s::uuid[], %s::text[], %s::timestamptz[]) AS x (id, client, requested_at)
-WHERE m.id = x.id AND m.client_id = x.client AND m.id BETWEEN %s AND %s AND m.cancel_requested_at IS NULL AND m.status = 'sending'
+WHERE m.id = x.id AND m.client_id = x.client AND m.id BETWEEN %s AND %s AND m.cancel_requested_at IS NULL
+  AND (m.status = 'sending' OR (m.status = 'sent' AND m.failover_on <> '{{}}'))
 RETURNING {_RETURNED}, now() AS settled_at
 """  # noqa: S608 - constants
 #: The attempt that was under way came to nothing, and another would be due.

@@ -52,7 +52,7 @@ RETURNING i.message_id, i.number, i.provider, i.kind, i.since < now() - interval
 _STILL_OPEN = """
 SELECT a.message_id AS id, a.number, a.provider, coalesce(a.reference, a.message_id::text) AS reference, a.outcome,
     a.provider_message_id, m.client_id, m.mode, m.lane, m.recipient, m.sender, m.segments, m.providers, a.number - 1 AS attempts, m.round,
-    m.tried, m.unsuitable, m.resends
+    m.tried, m.unsuitable, m.resends, m.failovers
 FROM unnest(%s::uuid[], %s::int[]) AS x (id, number)
 JOIN attempts a ON a.message_id = x.id AND a.number = x.number
 JOIN messages m ON m.id = x.id

@@ -37,6 +37,7 @@ class Message(models.Model):
     callback_url = models.TextField(null=True)  # noqa: DJ001
     metadata = models.JSONField(default=dict)
     on_unknown = models.CharField(max_length=8)
+    failover_on = ArrayField(models.TextField(), default=list, db_default=[], help_text="Reports that start the next provider.")
     batch_id = models.UUIDField(null=True)
     batch_index = models.IntegerField(default=0)
     key_id = models.CharField(max_length=12, null=True)  # noqa: DJ001
@@ -49,6 +50,7 @@ class Message(models.Model):
     tried = ArrayField(models.TextField(), default=list, help_text="Providers tried in this round.")
     unsuitable = ArrayField(models.TextField(), default=list, help_text="Providers that will not take it: sender, destination or route.")
     resends = models.SmallIntegerField(default=0, help_text="Sends after an outcome that nobody could find out.")
+    failovers = models.SmallIntegerField(default=0, db_default=0, help_text="How many times a report has started the next provider.")
     next_attempt_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True, help_text="While `sending`: when to look into a worker that fell silent.")
     unknown_until = models.DateTimeField(null=True, help_text="While `sending` with an unknown outcome: when the policy decides.")

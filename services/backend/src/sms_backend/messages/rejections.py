@@ -13,8 +13,10 @@ from sms_backend.messages.view import COLUMNS
 _RETURNED = ", ".join(f"m.{column}" for column in COLUMNS.split(", "))
 _REJECT = f"""
 UPDATE messages m SET version = m.version + 1, updated_at = now(), next_attempt_at = NULL, error_code = '{CODE}',
-    status = CASE WHEN m.resends > 0 THEN 'unknown' WHEN m.attempts > 0 THEN 'failed' ELSE 'rejected' END,
-    refunded_at = CASE WHEN m.resends = 0 AND m.charged_day IS NOT NULL THEN coalesce(m.refunded_at, now()) ELSE m.refunded_at END
+    status = CASE WHEN m.resends > 0 THEN 'unknown' WHEN m.failovers > 0 THEN 'undelivered' WHEN m.attempts > 0 THEN 'failed'
+        ELSE 'rejected' END,
+    refunded_at = CASE WHEN m.resends = 0 AND m.failovers = 0 AND m.charged_day IS NOT NULL THEN coalesce(m.refunded_at, now())
+        ELSE m.refunded_at END
 WHERE m.id = ANY(%s::uuid[]) AND m.id BETWEEN %s AND %s AND m.status IN ('queued', 'scheduled')
 RETURNING {_RETURNED}, now() AS settled_at
 """  # noqa: S608 - constants

@@ -44,6 +44,14 @@ FROM unnest(
 WHERE m.id = x.id AND m.id BETWEEN %s AND %s AND m.attempts = x.number AND m.status = 'sending'
 RETURNING {_RETURNED}, now() AS settled_at
 """  # noqa: S608 - constants
+_LOST = """
+SELECT DISTINCT ON (message_id) message_id, error_code, error_detail, error_provider_code FROM attempts
+WHERE message_id = ANY(%s::uuid[]) AND message_id BETWEEN %s AND %s AND report = 'undelivered' ORDER BY message_id, number DESC
+"""
+#: The same as an expression, of the code alone, where `m` is a message.
+WHY_LOST = "(SELECT a.error_code FROM attempts a WHERE a.message_id = m.id AND a.report = 'undelivered' ORDER BY a.number DESC LIMIT 1)"
+#: Code, detail, the provider's own code.
+type _Error = tuple[str | None, str | None, str | None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,6 +90,8 @@ def settle(cursor: psycopg.Cursor[Any], settlements: Sequence[Settlement]) -> li
     if not settlements:
         return []
     s = sorted(settlements, key=lambda settlement: settlement.message_id)
+    lost = errors_of_lost(cursor, [x.message_id for x in s if x.status is Status.UNDELIVERED])
+    shown = [lost.get(x.message_id, _error_shown(x)) for x in s]
     ids = [x.message_id for x in s]
     bounds = (ids[0], ids[-1])
     numbers = [x.number for x in s]
@@ -98,9 +108,9 @@ def settle(cursor: psycopg.Cursor[Any], settlements: Sequence[Settlement]) -> li
             [x.status for x in s],
             [x.provider for x in s],
             message_ids,
-            [x.error_code if x.shows_error else None for x in s],
-            [x.error_detail if x.shows_error else None for x in s],
-            [x.error_provider_code if x.shows_error else None for x in s],
+            [code for code, _, _ in shown],
+            [detail for _, detail, _ in shown],
+            [provider_code for _, _, provider_code in shown],
             [x.next_after for x in s],
             [x.unknown_for for x in s],
             [x.round for x in s],
@@ -115,6 +125,20 @@ def settle(cursor: psycopg.Cursor[Any], settlements: Sequence[Settlement]) -> li
     suppressions.add_recipients(cursor, [(x.message_id, None) for x in s if x.opted_out])
     ask_later(cursor, [(x.message_id, x.number, x.provider or "", x.ask, x.ask_after) for x in s if x.ask is not None])
     return rows
+
+
+def errors_of_lost(cursor: psycopg.Cursor[Any], ids: Sequence[UUID]) -> dict[UUID, _Error]:
+    """Why messages were not delivered, by their last attempt that a report says so of, whatever became of attempts after it."""
+    if not ids:
+        return {}
+    rows = cursor.execute(_LOST, (list(ids), min(ids), max(ids))).fetchall()
+    return {row.message_id: (row.error_code, row.error_detail, row.error_provider_code) for row in rows}
+
+
+def _error_shown(settlement: Settlement) -> _Error:
+    if not settlement.shows_error:
+        return None, None, None
+    return settlement.error_code, settlement.error_detail, settlement.error_provider_code
 
 
 def refund(cursor: psycopg.Cursor[Any], rows: Sequence[Any]) -> None:

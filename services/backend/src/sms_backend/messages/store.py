@@ -25,14 +25,14 @@ from sms_contract.status import WAITING, Status
 _INSERT = """
 INSERT INTO messages (
     id, client_id, mode, lane, recipient, sender, text, wire_text, encoding, segments, characters, max_segments, providers, reference,
-    callback_url, metadata, on_unknown, batch_id, batch_index, key_id, traceparent, status, version, next_attempt_at, error_code,
-    charged_day, charged_segments, refunded_at, cancel_requested_at, send_at, expires_at, created_at, stored_at, updated_at,
+    callback_url, metadata, on_unknown, failover_on, batch_id, batch_index, key_id, traceparent, status, version, next_attempt_at,
+    error_code, charged_day, charged_segments, refunded_at, cancel_requested_at, send_at, expires_at, created_at, stored_at, updated_at,
     attempts, round, tried, unsuitable, resends
 )
 SELECT
     t.id, client, mode, lane, recipient, sender, text, wire_text, encoding, segments, characters, max_segments,
-    coalesce(string_to_array(providers, ','), '{}'), reference, callback_url, metadata, on_unknown, batch_id, batch_index, key_id,
-    traceparent,
+    coalesce(string_to_array(providers, ','), '{}'), reference, callback_url, metadata, on_unknown,
+    coalesce(string_to_array(failover_on, ','), '{}'), batch_id, batch_index, key_id, traceparent,
     CASE WHEN error IS NOT NULL THEN 'rejected' WHEN asked_back IS NOT NULL THEN 'canceled'
          WHEN send_at > extract(epoch FROM now()) * 1000 THEN 'scheduled' ELSE 'queued' END,
     1,
@@ -44,11 +44,11 @@ SELECT
 FROM unnest(
     %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
     %s::int[], %s::int[], %s::int[],
-    %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::text[], %s::uuid[], %s::int[], %s::text[], %s::text[],
+    %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::text[], %s::text[], %s::uuid[], %s::int[], %s::text[], %s::text[],
     %s::text[], %s::date[], %s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[]
 ) AS t (
     id, client, mode, lane, recipient, sender, text, wire_text, encoding, segments, characters, max_segments,
-    providers, reference, callback_url, metadata, on_unknown, batch_id, batch_index, key_id, traceparent,
+    providers, reference, callback_url, metadata, on_unknown, failover_on, batch_id, batch_index, key_id, traceparent,
     error, charged_day, charged_segments, send_at, expires_at, created_at, asked_back
 )
 ORDER BY t.id
@@ -150,6 +150,7 @@ def _columns(submissions: list[Submission], errors: dict[str, str], asked_back: 
         [s.callback_url for s in submissions],
         [msgspec.json.encode(s.metadata).decode() for s in submissions],
         [s.on_unknown for s in submissions],
+        [",".join(s.failover_on) or None for s in submissions],
         [s.batch_id for s in submissions],
         [s.index for s in submissions],
         [s.key_id for s in submissions],

@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 
-from sms_backend.messages.settle import refund
+from sms_backend.messages.settle import WHY_LOST, refund
 from sms_backend.messages.view import COLUMNS
 
 _RETURNED = ", ".join(f"m.{column}" for column in COLUMNS.split(", "))
@@ -53,16 +53,18 @@ FROM waited WHERE m.id = waited.id
 RETURNING {_RETURNED}, now() AS settled_at
 """  # noqa: S608 - constants
 
-#: Too late to be sent. One that was sent to a provider who never answered may have arrived all the same.
+#: Too late to be sent. One that was sent to a provider who never answered may have arrived all the same; one that a provider had, and a
+#: report said was not delivered, has that for its end.
 _EXPIRED = f"""
 WITH late AS (
     SELECT id FROM messages WHERE status IN ('queued', 'scheduled') AND expires_at <= now() ORDER BY expires_at LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 )
 UPDATE messages m SET version = m.version + 1, updated_at = now(), next_attempt_at = NULL,
-    status = CASE WHEN m.resends > 0 THEN 'unknown' ELSE 'expired' END,
-    error_code = CASE WHEN m.resends > 0 THEN 'provider.unknown_outcome' ELSE 'validity.expired' END,
-    refunded_at = CASE WHEN m.resends = 0 AND m.charged_day IS NOT NULL THEN coalesce(m.refunded_at, now()) ELSE m.refunded_at END
+    status = CASE WHEN m.resends > 0 THEN 'unknown' WHEN m.failovers > 0 THEN 'undelivered' ELSE 'expired' END,
+    error_code = CASE WHEN m.resends > 0 THEN 'provider.unknown_outcome' WHEN m.failovers > 0 THEN {WHY_LOST} ELSE 'validity.expired' END,
+    refunded_at = CASE WHEN m.resends = 0 AND m.failovers = 0 AND m.charged_day IS NOT NULL THEN coalesce(m.refunded_at, now())
+        ELSE m.refunded_at END
 FROM late WHERE m.id = late.id
 RETURNING {_RETURNED}, now() AS settled_at
 """  # noqa: S608 - constants

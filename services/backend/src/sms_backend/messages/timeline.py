@@ -14,7 +14,8 @@ def document(story: Story) -> dict[str, Any]:
     """Everything that is known, without the text."""
     shown: dict[str, Any] = msgspec.to_builtins(message_view(story.message, story.aliases))
     return {
-        "message": shown | {"client": story.message.client_id, "providers": story.message.providers},
+        "message": shown
+        | {"client": story.message.client_id, "providers": story.message.providers, "failover_on": story.message.failover_on},
         "attempts": [_attempt(attempt) for attempt in story.attempts],
         "reports": [_report(receipt) for receipt in story.receipts],
         "webhooks": _webhooks(story),

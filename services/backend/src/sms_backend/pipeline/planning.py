@@ -194,7 +194,10 @@ def patience(row: Any, now_ms: int, rng: Random) -> float:
 
 def _start(plan: Plan, row: Any, choice: Choice) -> None:
     assert choice.provider is not None
-    plan.starts.append(Start(message=row, provider=choice.provider, decision=choice.decision()))
+    decision = choice.decision()
+    if row.failovers:
+        decision["failover"] = row.failovers
+    plan.starts.append(Start(message=row, provider=choice.provider, decision=decision))
     if choice.chosen_because is Because.PROBE:
         plan.probes.add(row.id)
 

@@ -1,8 +1,9 @@
 """Reports of providers: raw callbacks judged, matched to their attempts, applied once; what matches nothing yet is kept."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from random import Random
 from typing import Any
 from uuid import UUID
 
@@ -17,8 +18,12 @@ from sms_backend.messages.references import message_of
 from sms_backend.pipeline.adapters import adapters
 from sms_backend.pipeline.judge import Heard, judge
 from sms_backend.pipeline.matching import addresses, match
+from sms_backend.routing.selection import choose
+from sms_backend.routing.selectors import snapshot
 from sms_contract.status import Status
 from sms_providers.types import Part, Receipt
+
+_rng = Random()  # noqa: S311 - weights, no secrets
 
 _DUE = """
 SELECT id, provider, method, query, headers, body, received_at FROM callbacks WHERE judged_at IS NULL ORDER BY id LIMIT %s
@@ -135,8 +140,22 @@ def _names_parts(slug: str) -> bool:
     return adapters.has(slug) and adapters.get(slug).capabilities.part_ids
 
 
+def _onward(message: Any, unsuitable: Collection[str]) -> bool:
+    """Whoever is ill or paused is waited for; whoever is disabled is not."""
+    choice = choose(
+        snapshot(),
+        mode=message.mode,
+        recipient=message.recipient,
+        wanted=message.providers,
+        tried=(),
+        unsuitable=unsuitable,
+        rng=_rng,
+    )
+    return choice.provider is not None
+
+
 def _apply(cursor: psycopg.Cursor[Any], heard: Sequence[Heard]) -> list[Any]:
-    rows = advance(cursor, [report for one in heard if (report := _as_report(one)) is not None])
+    rows = advance(cursor, [report for one in heard if (report := _as_report(one)) is not None], onward=_onward)
     suppressions.add_recipients(cursor, [(h.message_id, h.provider) for h in heard if h.receipt.opted_out and h.message_id is not None])
     return rows
 

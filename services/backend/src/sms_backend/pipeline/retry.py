@@ -121,10 +121,9 @@ def _try_elsewhere(message: Any, number: int, error: SendError, *, provider: str
 
 
 def _ended(message: Any, number: int, error: SendError, *, unsuitable: Sequence[str] | None = None) -> Settlement:
-    # After a resend an earlier attempt is still unknown: that one may have arrived.
-    doubtful = message.resends > 0
-    status = Status.UNKNOWN if doubtful else Status.FAILED
-    return _failed_attempt(message, number, error, status=status, unsuitable=unsuitable, refund=not doubtful)
+    # After a resend an earlier attempt is still unknown: that one may have arrived. After a failover one was taken, and not delivered.
+    status = Status.UNKNOWN if message.resends else Status.UNDELIVERED if message.failovers else Status.FAILED
+    return _failed_attempt(message, number, error, status=status, unsuitable=unsuitable, refund=status is Status.FAILED)
 
 
 def _failed_attempt(

@@ -99,8 +99,9 @@ def test_the_policy_for_what_nobody_found_out(vendor, live: Live, policy: str, m
     dispatch("transactional", until=0)
     assert message(made).status == end
     assert [provider for provider, _ in attempts(made)] == route
-    # Whoever recognises a reference must be told the same one.
-    assert {sms.reference for _, sms in vendor.got} == {made.tracking_id}
+    # Whoever recognises a reference must be told the same one; to others it names one attempt.
+    again = made.tracking_id if make == "fake-deduplicating" else f"{made.tracking_id}.2"
+    assert [sms.reference for _, sms in vendor.got] == [made.tracking_id, again][: len(route)]
 
 
 def test_it_is_sent_again_once_and_then_stays_unknown(vendor, live: Live) -> None:
@@ -142,6 +143,18 @@ def test_a_round_goes_to_everyone_once_and_the_next_comes_after_a_backoff(vendor
     vendor.always.clear()
     run(1)
     assert message(made).status == "sent"
+
+
+def test_after_a_clear_no_the_reference_is_another_and_after_silence_the_one_that_got_none(vendor, live: Live) -> None:
+    vendor.add("alpha", "fake-deduplicating")
+    vendor.says("alpha", BUSY, UNKNOWN, BUSY, None)
+    made = live()
+    run(2)
+    decide(["alpha"])
+    run(2)
+    first, second = made.tracking_id, f"{made.tracking_id}.2"
+    assert [sms.reference for _, sms in vendor.got] == [first, second, second, second]
+    assert list(Attempt.objects.order_by("number").values_list("reference", flat=True)) == [None, second, second, second]
 
 
 def test_retry_after_is_honoured(vendor, live: Live) -> None:
