@@ -124,6 +124,7 @@ class ClientRecord(msgspec.Struct, frozen=True, kw_only=True):
     default_sender: str | None = None
     senders: list[str] = []  #: allowed ones; none: all
     countries: list[str] = []  #: allowed ones, ISO regions or `+` prefixes; none: all
+    denied: list[str] = []  #: the same; none of these, whatever `countries` says
     on_unknown: str = "resend"
 
 

@@ -169,7 +169,7 @@ class Verification(StrEnum):
     """What a callback's signature says."""
 
     SIGNED = "signed"  #: the vendor's, so the callback counts
-    UNSIGNED = "unsigned"  #: this vendor, or this account, signs nothing: only the MAC in the callback URL makes it count
+    UNSIGNED = "unsigned"  #: this vendor, or this account, signs nothing: only a MAC in the callback URL makes it count
     FORGED = "forged"  #: missing or wrong where there has to be one: never counts, whatever the MAC says
 
 

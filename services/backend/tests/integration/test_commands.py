@@ -66,6 +66,8 @@ def test_a_client_is_in_redis_when_the_command_returns(manage_json):
         "--sender=ACME",
         "--country=gb",
         "--country=+1",
+        "--deny-country=ca",
+        "--deny-country=+1242",
     )
     record = client_record(shown["id"])
     assert record == ClientRecord(
@@ -77,7 +79,9 @@ def test_a_client_is_in_redis_when_the_command_returns(manage_json):
         burst=3,
         senders=["ACME"],
         countries=["GB", "+1"],
+        denied=["CA", "+1242"],
     )
+    assert manage_json("client", "set", "acme", "--no-denied")["denied"] == client_record(shown["id"]).denied == []
 
 
 def test_a_client_without_limits_has_none(manage_json):

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 import pytest
@@ -28,11 +28,11 @@ from sms_backend.messages.inbound_models import InboundMessage, Suppression
 from sms_backend.messages.models import Message, QuotaUsage, RawCallback
 from sms_backend.messages.settle import Settlement, settle
 from sms_backend.messages.webhook_models import WebhookDelivery
-from sms_backend.pipeline.callback_urls import account_url
 from sms_backend.pipeline.opt_outs import without_opted_out
 from sms_backend.pipeline.persist import persist
 from sms_backend.pipeline.receive import receive_all
 from sms_backend.pipeline.reports import apply_own
+from sms_backend.routing.callback_urls import account_url
 from sms_backend.routing.models import Provider
 from sms_contract.envelope import Submission
 from sms_contract.ids import uuid7
@@ -291,3 +291,72 @@ def test_suppression_commands(
     with pytest.raises(CommandError, match="line 3") as refused:
         manage_json("suppression", "import", "shop", "-")
     assert "07911" not in str(refused.value)
+
+
+def came_by_get(provider: Provider, url: str, fields: dict[str, str]) -> RawCallback:
+    """A request of a vendor that signs nothing."""
+    query = "&".join(part for part in (urlsplit(url).query, urlencode(fields)) if part)
+    raw = RawCallback.objects.create(
+        id=uuid7(time.time_ns() // 1_000_000),
+        provider=provider.slug,
+        method="GET",
+        path=f"/v1/callbacks/{provider.slug}",
+        query=query,
+        headers=[],
+        body=b"",
+        received_at=timezone.now(),
+    )
+    receive_all(until=time.monotonic() + 10)
+    raw.refresh_from_db()
+    return raw
+
+
+UNSIGNED: dict[str, tuple[dict[str, str], dict[str, str]]] = {
+    "kannel": (
+        {"username": "us", "password": "hush", "base_url": "http://127.0.0.1:1"},
+        {"id": "1", "from": PERSON, "to": NUMBER, "text": "Hello"},
+    ),
+    "kavenegar": ({"api_key": "hush"}, {"messageid": "1", "from": PERSON, "to": NUMBER, "message": "Hello"}),
+}
+
+
+@pytest.mark.parametrize("adapter", ["kannel", "kavenegar"])
+def test_a_vendor_that_signs_nothing_is_believed_at_the_url_that_the_operator_gave_it(
+    adapter: str, endpoint: WebhookEndpoint, number: InboundNumber, manage_json: Callable[..., Any]
+) -> None:
+    config, fields = UNSIGNED[adapter]
+    provider = Provider.objects.create(slug="beta", adapter=adapter, config=seal(config))
+    other = Provider.objects.create(slug="gamma", adapter=adapter, config=seal(config))
+    shown = manage_json("provider", "show", "beta")["callback_url"]
+    assert shown.startswith(account_url("beta", provider.callback_token) + "?")
+    assert "callback_url" not in manage_json("provider", "list")[0]
+    for wrong in (account_url("beta", provider.callback_token), manage_json("provider", "show", other.slug)["callback_url"]):
+        assert came_by_get(provider, wrong, fields).verdict == "forged"
+    assert (InboundMessage.objects.count(), told()) == (0, [])
+    assert came_by_get(provider, shown, fields).verdict == "inbound"
+    assert [event["data"]["text"] for event in told()] == ["Hello"]
+
+
+def test_a_report_pushed_to_the_accounts_url_counts_by_its_mac_alone(client: Client, stored: Make, manage_json: Callable[..., Any]) -> None:
+    provider = Provider.objects.create(slug="beta", adapter="kavenegar", config=seal(UNSIGNED["kavenegar"][0]))
+    made = stored()
+    with hot_cursor() as cursor:
+        (row,) = claim.due(cursor, lane="transactional", limit=1, now_ms=time.time_ns() // 1_000_000)
+        claim.start(cursor, [claim.Start(message=row, provider="beta", decision={})], lease=60)
+    accepted = Settlement(
+        message_id=row.id,
+        number=1,
+        outcome="accepted",
+        status=Status.SENT,
+        round=0,
+        tried=(),
+        unsuitable=(),
+        provider="beta",
+        provider_message_id="77",
+    )
+    persist(lambda cursor: settle(cursor, [accepted]))
+    report = {"messageid": "77", "status": "10"}
+    came_by_get(provider, account_url("beta", provider.callback_token), report)
+    assert Message.objects.get(id=made.tracking_id).status == "sent"
+    came_by_get(provider, manage_json("provider", "show", "beta")["callback_url"], report)
+    assert Message.objects.get(id=made.tracking_id).status == "delivered"

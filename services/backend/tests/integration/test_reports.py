@@ -18,10 +18,10 @@ from sms_backend.messages.hot import hot_cursor
 from sms_backend.messages.models import Message, RawCallback, Receipt
 from sms_backend.messages.settle import Settlement, settle
 from sms_backend.pipeline.adapters import adapters
-from sms_backend.pipeline.callback_urls import account_url, attempt_url
 from sms_backend.pipeline.persist import persist
 from sms_backend.pipeline.receive import receive_all
 from sms_backend.pipeline.reports import adopt_orphans
+from sms_backend.routing.callback_urls import account_url, attempt_url
 from sms_backend.routing.models import Provider
 from sms_contract.envelope import Submission
 from sms_contract.ids import uuid7

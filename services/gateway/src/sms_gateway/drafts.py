@@ -99,7 +99,7 @@ def _draft(
 
     if not phone.is_possible(request.to):
         raise Problem("recipient.invalid_number")
-    if client.countries and not phone.is_allowed(request.to, client.countries):
+    if (client.countries or client.denied) and not phone.is_allowed(request.to, client.countries, client.denied):
         passing.append(Problem("recipient.country_blocked"))
 
     sender = client.default_sender

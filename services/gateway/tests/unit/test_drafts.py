@@ -57,6 +57,8 @@ def code(**arguments: object) -> str:
         ("recipient.invalid_number", {"to": "+4479111234567"}),
         ("recipient.invalid_number", {"to": "+999123456789"}),
         ("recipient.country_blocked", {"client": {"countries": ["US", "+33"]}}),
+        ("recipient.country_blocked", {"client": {"denied": ["GB"]}}),
+        ("recipient.country_blocked", {"client": {"countries": ["GB"], "denied": ["+447"]}}),
         ("sender.invalid", {"from": "TwelveLetter"}),
         ("sender.invalid", {"from": "ACME", "client": {"senders": ["OTHER"]}}),
         ("provider.unknown", {"providers": ["gamma"]}),

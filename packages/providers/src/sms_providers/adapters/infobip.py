@@ -51,7 +51,7 @@ class InfobipProvider(HttpProvider[InfobipConfig]):
         "12": MISCONFIGURED,  # no credit
         "17": MISCONFIGURED,  # prepaid package expired
         "21": UNKNOWN,  # system error
-        "23": UNKNOWN,  # our id was used before, by a message that was taken or by one that was rejected: the look-up tells
+        "23": UNKNOWN,  # our id was used before, by a message whose answer never came: the look-up tells what became of that
         "10": refused("recipient.blocked"),  # do-not-disturb list
         "14": refused("recipient.blocked"),  # destination on the block list
         "20": refused("content.blocked"),  # flooding filter

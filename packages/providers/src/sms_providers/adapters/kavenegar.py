@@ -33,8 +33,8 @@ class KavenegarProvider(HttpProvider[KavenegarConfig]):
     """
     One POST a message; reports are asked for; after a time-out the message is found by our `localid`.
 
-    What the panel can push (reports, people's messages) is not signed, and its form is known from use only: it is read, but nothing
-    waits for it.
+    What the panel can push (reports, people's messages) is not signed, and its form is known from use only: it is read where the panel
+    has been given the URL that `provider show` says, and nothing waits for it.
     """
 
     slug = "kavenegar"

@@ -30,6 +30,13 @@ class Client(models.Model):
     default_sender = models.CharField(max_length=16, null=True, blank=True)  # noqa: DJ001 - null is "none", also in Redis
     senders = ArrayField(models.CharField(max_length=16), default=list, blank=True, help_text="Allowed ones; none: all.")
     countries = ArrayField(models.CharField(max_length=8), default=list, blank=True, help_text="Allowed ones, as GB or +44; none: all.")
+    denied = ArrayField(
+        models.CharField(max_length=8),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Refused ones, whatever is allowed.",
+    )
     on_unknown = models.CharField(max_length=8, default=OnUnknown.RESEND, choices=[(o, o.value) for o in OnUnknown])
     created_at = models.DateTimeField(auto_now_add=True)
 

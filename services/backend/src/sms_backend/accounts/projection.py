@@ -42,6 +42,7 @@ def client_record(client: Client) -> ClientRecord:
         default_sender=client.default_sender,
         senders=client.senders,
         countries=client.countries,
+        denied=client.denied,
         on_unknown=client.on_unknown,
     )
 

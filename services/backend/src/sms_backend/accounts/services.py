@@ -28,6 +28,7 @@ _CLIENT_FIELDS: dict[str, Callable[[Any], Any]] = {
     "default_sender": validation.sender,
     "senders": validation.senders,
     "countries": validation.countries,
+    "denied": validation.countries,
     "on_unknown": validation.on_unknown,
 }
 _MAY_BE_NONE = frozenset({"daily_quota", "rate", "burst", "default_sender"})

@@ -6,6 +6,7 @@ from typing import Any
 
 from sms_backend.accounts.models import ApiKey, Client
 from sms_backend.messages.view import rfc3339
+from sms_backend.routing.callback_urls import signed_account_url
 from sms_backend.routing.circuits import Circuit
 from sms_backend.routing.models import Provider
 from sms_backend.routing.services import shown_config
@@ -25,6 +26,7 @@ def client_document(client: Client) -> dict[str, Any]:
         "default_sender": client.default_sender,
         "senders": client.senders,
         "countries": client.countries,
+        "denied": client.denied,
         "on_unknown": client.on_unknown,
         "created_at": rfc3339(client.created_at),
     }
@@ -58,6 +60,7 @@ def provider_document(provider: Provider) -> dict[str, Any]:
         "countries": provider.countries,
         "denied": provider.denied,
         "config": shown_config(provider),
+        "callback_url": signed_account_url(provider.slug, provider.callback_token),
         "created_at": rfc3339(provider.created_at),
         "updated_at": rfc3339(provider.updated_at),
     }

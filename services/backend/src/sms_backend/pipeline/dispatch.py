@@ -19,13 +19,13 @@ from sms_backend.messages.hot import hot_cursor
 from sms_backend.messages.settle import Settlement, settle
 from sms_backend.pipeline import reports
 from sms_backend.pipeline.adapters import adapters
-from sms_backend.pipeline.callback_urls import attempt_url
 from sms_backend.pipeline.courier import courier
 from sms_backend.pipeline.opt_outs import without_opted_out
 from sms_backend.pipeline.persist import persist_at_any_cost
 from sms_backend.pipeline.planning import Plan, Planner, chosen
 from sms_backend.pipeline.retry import Waits, settlement
 from sms_backend.routing import avoided, circuits, conditions, throughput
+from sms_backend.routing.callback_urls import attempt_url
 from sms_backend.routing.candidates import Snapshot
 from sms_backend.routing.conditions import Conditions
 from sms_backend.routing.selection import Choice, Now

@@ -12,7 +12,7 @@ import structlog
 from sms_backend.messages.inbound import Arrived
 from sms_backend.messages.parts import Place
 from sms_backend.pipeline.adapters import adapters
-from sms_backend.pipeline.callback_urls import account_url, attempt_of
+from sms_backend.routing.callback_urls import account_url, attempt_of, is_signed_account_url
 from sms_contract.ids import is_tracking_id
 from sms_providers.types import Callback, Inbound, Receipt, Verification
 
@@ -44,13 +44,14 @@ class Judged:
 
 def judge(row: Any) -> Judged:
     """
-    A row of `callbacks`. Reports count by the vendor's signature, or by the MAC in their URL.
+    A row of `callbacks`. It counts by the vendor's signature, or by a MAC in the URL that it came to.
 
-    A person's message has no URL of its own: where an account signs nothing, its secret token, which the gateway has compared, must do.
+    The MAC is of one attempt, or, where a vendor is told one URL for everything, of its account.
     """
     try:
         adapter = adapters.get(row.provider)
-        url = account_url(row.provider, adapters.callback_token(row.provider))
+        token = adapters.callback_token(row.provider)
+        url = account_url(row.provider, token)
     except KeyError:
         return Judged(verdict="no_provider")
     callback = Callback(
@@ -60,22 +61,22 @@ def judge(row: Any) -> Judged:
         body=bytes(row.body),
         received_at=int(row.received_at.timestamp() * 1000),
     )
-    owner = attempt_of(row.provider, dict(parse_qsl(row.query, keep_blank_values=True)))
+    query = dict(parse_qsl(row.query, keep_blank_values=True))
+    owner = attempt_of(row.provider, query)
     try:
         verification, events = adapter.verify(callback), [_storable(event) for event in adapter.read(callback)]
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         # Adapters promise not to raise; one that does must not hold up everybody's reports. The raw request stays.
         log.error("callback.unreadable", provider=row.provider, callback=str(row.id), error=type(error).__name__)
         return Judged(verdict="unreadable")
-    trusted = verification is Verification.SIGNED or (verification is Verification.UNSIGNED and owner is not None)
-    messages = [event for event in events if isinstance(event, Inbound)]
-    if not trusted and (verification is Verification.FORGED or not messages):
+    proven = owner is not None or is_signed_account_url(row.provider, token, query)
+    if verification is not Verification.SIGNED and not (verification is Verification.UNSIGNED and proven):
         log.warning("callback.refused", provider=row.provider, callback=str(row.id), verification=str(verification))
         return Judged(verdict="forged")
     heard = [
         Heard(id=_numbered(row.id, index), callback_id=row.id, provider=row.provider, receipt=event, received_at=row.received_at)
         for index, event in enumerate(events)
-        if isinstance(event, Receipt) and trusted
+        if isinstance(event, Receipt)
     ]
     for one in heard:
         if owner is not None and is_tracking_id(owner[0]):

@@ -10,9 +10,9 @@ from sms_backend.core.environment import environment
 from sms_backend.messages.models import Attempt, AttemptPart, Message, Receipt
 from sms_backend.pipeline import upkeep
 from sms_backend.pipeline.adapters import adapters
-from sms_backend.pipeline.callback_urls import account_url
 from sms_backend.pipeline.dispatch import dispatch
 from sms_backend.routing import selectors
+from sms_backend.routing.callback_urls import account_url
 from sms_backend.routing.models import Provider
 
 from .postbox import Postbox, opened

@@ -19,7 +19,7 @@ from sms_backend.console.admin.base import KeptAdmin
 from sms_backend.console.problems import add_problems
 from sms_backend.core.errors import InvalidError
 
-_SETTINGS = ("name", "time_zone", "daily_quota", "rate", "burst", "default_sender", "senders", "countries", "on_unknown")
+_SETTINGS = ("name", "time_zone", "daily_quota", "rate", "burst", "default_sender", "senders", "countries", "denied", "on_unknown")
 
 
 class ClientForm(forms.ModelForm):
@@ -53,7 +53,7 @@ class ClientAdmin(KeptAdmin):
     fieldsets = (
         (None, {"fields": ("name", "id", "suspended", "created_at")}),
         ("Limits", {"fields": ("daily_quota", "time_zone", "rate", "burst")}),
-        ("What it may send", {"fields": ("default_sender", "senders", "countries", "on_unknown")}),
+        ("What it may send", {"fields": ("default_sender", "senders", "countries", "denied", "on_unknown")}),
     )
 
     @display(description="State", label={"active": "success", "suspended": "warning"})

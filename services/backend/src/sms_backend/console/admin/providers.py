@@ -14,6 +14,7 @@ from sms_backend.console.admin.base import KeptAdmin
 from sms_backend.console.documents import circuit_document
 from sms_backend.console.provider_form import SETTINGS, ProviderForm, config_fields, form_for
 from sms_backend.routing import circuits, services
+from sms_backend.routing.callback_urls import signed_account_url
 from sms_backend.routing.models import Provider
 from sms_backend.routing.selectors import TEST
 from sms_providers.registry import ADAPTERS
@@ -37,6 +38,11 @@ class ProviderAdmin(KeptAdmin):
     def circuit(self, provider: Provider) -> str:
         """Whether it is taken out for being ill."""
         return str(circuit_document(provider.slug, circuits.said([provider.slug]))["state"])
+
+    @display(description="Callback URL")
+    def callback_url(self, provider: Provider) -> str:
+        """For a vendor that is told one address for everything; those who may only look are not told."""
+        return signed_account_url(provider.slug, provider.callback_token)
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """The built-in one has nothing to change."""
@@ -69,14 +75,17 @@ class ProviderAdmin(KeptAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Provider | None = None) -> list[tuple[str | None, dict[str, Any]]]:
         """Ours, then the vendor's."""
         adapter = self._adapter(request, obj) or TEST
+        ours = ("slug", *SETTINGS) if obj is None else ("slug", "adapter", "active", *SETTINGS)
+        if obj is not None and self.has_change_permission(request, obj):
+            ours += ("callback_url",)
         return [
-            (None, {"fields": ("slug", *SETTINGS) if obj is None else ("slug", "adapter", "active", *SETTINGS)}),
+            (None, {"fields": ours}),
             (ADAPTERS[adapter].title if adapter in ADAPTERS else adapter, {"fields": config_fields(adapter)}),
         ]
 
     def get_readonly_fields(self, _request: HttpRequest, obj: Provider | None = None) -> tuple[str, ...]:
         """A provider keeps its name and its adapter."""
-        return () if obj is None else ("slug", "adapter", "active")
+        return () if obj is None else ("slug", "adapter", "active", "callback_url")
 
     def save_model(self, _request: HttpRequest, obj: Provider, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
         """Through the service, so that Redis follows."""

@@ -8,7 +8,7 @@ from sms_backend.accounts.models import Client
 from sms_backend.console.documents import client_document
 from sms_backend.core.operator import OperatorCommand, Shown, fields, given, or_none, table
 
-_SETTINGS = ("daily_quota", "rate", "burst", "time_zone", "default_sender", "senders", "countries", "on_unknown")
+_SETTINGS = ("daily_quota", "rate", "burst", "time_zone", "default_sender", "senders", "countries", "denied", "on_unknown")
 
 
 class Command(OperatorCommand):
@@ -28,6 +28,7 @@ class Command(OperatorCommand):
         _add_settings(change)
         change.add_argument("--any-sender", dest="senders", action="store_const", const=[], default=argparse.SUPPRESS)
         change.add_argument("--any-country", dest="countries", action="store_const", const=[], default=argparse.SUPPRESS)
+        change.add_argument("--no-denied", dest="denied", action="store_const", const=[], default=argparse.SUPPRESS)
         for verb, run, text in (
             ("suspend", self.suspend, "Refuse new messages and hold queued ones."),
             ("resume", self.resume, "Take messages again and let held ones go on."),
@@ -69,5 +70,8 @@ def _add_settings(parser: ArgumentParser) -> None:
     parser.add_argument("--sender", dest="senders", action="append", default=absent, metavar="S", help="an allowed one; none named: all")
     parser.add_argument(
         "--country", dest="countries", action="append", default=absent, metavar="CC", help="an allowed one, as GB or +44; none named: all"
+    )
+    parser.add_argument(
+        "--deny-country", dest="denied", action="append", default=absent, metavar="CC", help="one that is refused, whatever is allowed"
     )
     parser.add_argument("--on-unknown", default=absent, metavar="P", help="when a provider never answered: resend (default) or hold")

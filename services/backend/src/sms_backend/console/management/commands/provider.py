@@ -49,7 +49,7 @@ class Command(OperatorCommand):
     def list(self, _arguments: Namespace) -> Shown:
         providers = list(Provider.objects.all())
         open_ones = circuits.said([provider.slug for provider in providers])
-        rows = [provider_document(provider) | {"circuit": circuit_document(provider.slug, open_ones)} for provider in providers]
+        rows = [_listed(provider) | {"circuit": circuit_document(provider.slug, open_ones)} for provider in providers]
         lines = [row | {"circuit": row["circuit"]["state"]} for row in rows]
         return Shown(
             rows, *table(lines, ("slug", "adapter", "active", "circuit", "priority", "weight", "throughput", "countries", "denied"))
@@ -72,6 +72,13 @@ class Command(OperatorCommand):
         provider = selectors.provider_named(arguments.slug)
         document = send_trial(provider, to=arguments.to, sender=arguments.sender, text=arguments.text)
         return Shown(document, *fields(document))
+
+
+def _listed(provider: Provider) -> dict[str, Any]:
+    # Who may call an account's URL is believed: it is shown where it is asked for, not wherever providers are listed.
+    document = provider_document(provider)
+    del document["callback_url"]
+    return document
 
 
 def _shown(provider: Provider) -> Shown:

@@ -1,4 +1,9 @@
-"""The URL that a provider reports to: unguessable per account, and signed per attempt."""
+"""
+The URL that a provider reports to: unguessable per account, and signed, per attempt or for all that the account says.
+
+The first is given to the vendor with each message. The second an operator gives to a vendor that signs nothing and takes no URL with a
+message: whoever knows it is believed, so that it stays between the two.
+"""
 
 import hashlib
 import hmac
@@ -17,6 +22,21 @@ def mac(provider: str, tracking_id: str, attempt: int) -> str:
 def account_url(provider: str, token: str) -> str:
     """Where an account's reports and inbound messages go."""
     return f"{environment.public_base_url}/v1/callbacks/{quote(provider)}/{quote(token)}"
+
+
+def account_mac(provider: str, token: str) -> str:
+    """Proves that an account's URL was made here: 32 hex digits of an HMAC-SHA256."""
+    return hmac.new(_SECRET, f"account|{provider}|{token}".encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def signed_account_url(provider: str, token: str) -> str:
+    """Where an account's reports and inbound messages go, and count by the MAC where the vendor signs nothing."""
+    return f"{account_url(provider, token)}?k={account_mac(provider, token)}"
+
+
+def is_signed_account_url(provider: str, token: str, query: dict[str, str]) -> bool:
+    """Whether the URL that a request came to is that one."""
+    return hmac.compare_digest(account_mac(provider, token).encode(), query.get("k", "").encode())
 
 
 def attempt_url(provider: str, token: str, tracking_id: str, attempt: int) -> str:
