@@ -103,6 +103,7 @@ class HttpProvider[C: ProviderConfig](Provider[C]):
     """
 
     faults: ClassVar[dict[str, Fault]] = {}  #: the vendor's documented error codes
+    busy_is_clear: ClassVar[bool] = True  #: a 503 means that nothing was taken; False where the vendor leaves that open
 
     async def send(self, sms: OutboundSms, exchange: Exchange) -> Accepted:
         try:
@@ -143,9 +144,16 @@ class HttpProvider[C: ProviderConfig](Provider[C]):
         """Which error an answer other than 2xx is."""
         found = self.error_of(answer)
         code, message = found or (None, "")
-        fault = _by_status(answer.status, self.fault(code or ""), in_shape=found is not None)
+        fault = self._fault_of(answer.status, self.fault(code or ""), in_shape=found is not None)
         detail = self.redact(f"HTTP {answer.status}: {message}" if message else f"HTTP {answer.status}")
         return fault.error(detail, provider_code=code, retry_after=_retry_after(answer))
+
+    def _fault_of(self, status: int, fault: Fault | None, *, in_shape: bool) -> Fault:
+        if status != 503:
+            return _by_status(status, fault, in_shape=in_shape)
+        if fault is not None and fault.outcome in {Outcome.UNAVAILABLE, Outcome.UNKNOWN}:
+            return fault
+        return unavailable() if self.busy_is_clear else UNKNOWN
 
     def content(self, answer: HttpAnswer) -> dict[str, object]:
         """What a 2xx says in JSON, to a question that sends nothing. Raises `SendError` where it says nothing."""
@@ -196,8 +204,8 @@ _STATUSES: dict[int, Fault] = {
 
 def _by_status(status: int, fault: Fault | None, *, in_shape: bool) -> Fault:
     if status >= 500:
-        # A server that failed may have taken the message before. Only a 503 that the vendor documents as "not taken" is believed.
-        return fault if status == 503 and fault is not None and fault.outcome is Outcome.UNAVAILABLE else UNKNOWN
+        # A server that failed may have taken the message before, whatever it says.
+        return UNKNOWN
     if fault is not None:
         return fault
     if status in _STATUSES:

@@ -87,7 +87,7 @@ class GenericConfig(HttpConfig):
     opted_out_codes: Codes = ""
     unsuitable_codes: Codes = Field(default="", description="Not from this sender, or not to there; another provider may")
     misconfigured_codes: Codes = Field(default="", description="Wrong key, no balance: stops this provider")
-    unavailable_codes: Codes = Field(default="", description="Known to mean: not taken, now. The only place for http:503")
+    unavailable_codes: Codes = Field(default="", description="Known to mean: not taken, now. An http:503 is so by itself")
     throttled_codes: Codes = Field(default="", description="The same, because of too many")
     report_status: Pointer = Field(default="", description="Where a report to {callback_url} has its status: in JSON, form or query")
     report_id: Pointer = Field(default="", description="Where it has the vendor's id")

@@ -189,7 +189,15 @@ class ProviderRules:
         for status in (500, 501, 502, 504, 520, 599):
             for body in bodies:
                 assert _is(await self.outcome(HttpAnswer(status=status, body=body)), Outcome.UNKNOWN)
-        assert _is(await self.outcome(HttpAnswer(status=503, body=_PAGE)), Outcome.UNKNOWN)
+
+    async def test_a_server_that_is_busy_has_taken_nothing_unless_the_vendor_leaves_that_open(self) -> None:
+        for body in (_PAGE, b"", self.samples.error.body):
+            error = await self.outcome(HttpAnswer(status=503, body=body, headers={"retry-after": "7"}))
+            assert isinstance(error, SendError)
+            clear = self.adapter.busy_is_clear
+            assert error.outcome is (Outcome.UNAVAILABLE if clear else Outcome.UNKNOWN)
+            assert error.retry_after == 7.0
+            assert error.counts_against_circuit
 
     async def test_slow_down_is_unavailable_and_no_illness(self) -> None:
         for answer in (self.samples.throttled, HttpAnswer(status=429, body=_PAGE, headers={"retry-after": "7"})):

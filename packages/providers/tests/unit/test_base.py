@@ -37,7 +37,7 @@ def rejection(status, **headers):
         (413, Outcome.REFUSED, "content.too_long"),
         (429, Outcome.UNAVAILABLE, "provider.throttled"),
         (500, Outcome.UNKNOWN, "provider.unknown_outcome"),
-        (503, Outcome.UNKNOWN, "provider.unknown_outcome"),
+        (503, Outcome.UNAVAILABLE, "provider.unavailable"),
         (504, Outcome.UNKNOWN, "provider.unknown_outcome"),
         (100, Outcome.UNKNOWN, "provider.unknown_outcome"),
     ],

@@ -88,6 +88,8 @@ class SinchProvider(HttpProvider[SinchConfig]):
         "unknown": Status.UNKNOWN,
     }
 
+    busy_is_clear = False
+
     def __init__(self, config: SinchConfig, *, account: str | None = None) -> None:
         super().__init__(config, account=account)
         self._url = f"{config.base_url}/xms/v1/{config.service_plan_id}/batches"
