@@ -131,4 +131,23 @@ _ENTRIES = (
     _entry("validity.expired", None, "The validity ran out before it could be delivered", "Send it again if it still matters."),
 )
 
+#: What a message's `error.code` may be, after acceptance.
+MESSAGE_CODES = frozenset(
+    {
+        "recipient.opted_out",
+        "recipient.invalid_number",
+        "recipient.unreachable",
+        "recipient.blocked",
+        "sender.not_allowed",
+        "content.blocked",
+        "provider.throttled",
+        "provider.unavailable",
+        "provider.misconfigured",
+        "provider.unknown_outcome",
+        "route.none_available",
+        "validity.expired",
+        "idempotency.key_reused",
+    }
+)
+
 CATALOGUE: dict[str, ErrorEntry] = {entry.code: entry for entry in _ENTRIES}

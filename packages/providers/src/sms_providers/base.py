@@ -197,7 +197,7 @@ _STATUSES: dict[int, Fault] = {
     405: MISCONFIGURED,
     408: UNKNOWN,  # the server gave up waiting; how much it had read nobody knows
     409: UNKNOWN,
-    413: refused("content.too_long"),
+    413: refused("content.blocked"),
     429: unavailable(throttled=True),
 }
 

@@ -34,7 +34,7 @@ def rejection(status, **headers):
         (403, Outcome.NOT_FOR_THIS_PROVIDER, "route.none_available"),
         (404, Outcome.MISCONFIGURED, "provider.misconfigured"),
         (408, Outcome.UNKNOWN, "provider.unknown_outcome"),
-        (413, Outcome.REFUSED, "content.too_long"),
+        (413, Outcome.REFUSED, "content.blocked"),
         (429, Outcome.UNAVAILABLE, "provider.throttled"),
         (500, Outcome.UNKNOWN, "provider.unknown_outcome"),
         (503, Outcome.UNAVAILABLE, "provider.unavailable"),

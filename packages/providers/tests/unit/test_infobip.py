@@ -122,7 +122,7 @@ class TestInfobip(ProviderRules):
             Refusal(answer=rejected(13, "REJECTED_SENDER"), outcome=Outcome.NOT_FOR_THIS_PROVIDER, code="sender.not_allowed"),
             Refusal(answer=rejected(21, "REJECTED_SYSTEM_ERROR"), outcome=Outcome.UNKNOWN, code="provider.unknown_outcome"),
             Refusal(answer=rejected(23, "REJECTED_DUPLICATE_MESSAGE_ID"), outcome=Outcome.UNKNOWN, code="provider.unknown_outcome"),
-            Refusal(answer=rejected(25, "REJECTED_MESSAGE_TOO_LONG"), outcome=Outcome.REFUSED, code="content.too_long"),
+            Refusal(answer=rejected(25, "REJECTED_MESSAGE_TOO_LONG"), outcome=Outcome.REFUSED, code="content.blocked"),
             Refusal(answer=rejected(52, "REJECTED_INVALID_DESTINATION"), outcome=Outcome.REFUSED, code="recipient.invalid_number"),
             Refusal(answer=rejected(999), outcome=Outcome.NOT_FOR_THIS_PROVIDER, code="route.none_available"),
             Refusal(answer=error(401, "E401"), outcome=Outcome.MISCONFIGURED, code="provider.misconfigured"),

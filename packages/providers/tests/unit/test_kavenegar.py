@@ -60,7 +60,7 @@ class TestKavenegar(ProviderRules):
         refusals=[
             refusal(411, Outcome.REFUSED, "recipient.invalid_number"),
             refusal(411, Outcome.REFUSED, "recipient.invalid_number", http=200),
-            refusal(413, Outcome.REFUSED, "content.too_long"),
+            refusal(413, Outcome.REFUSED, "content.blocked"),
             refusal(412, Outcome.NOT_FOR_THIS_PROVIDER, "sender.not_allowed"),
             refusal(403, Outcome.MISCONFIGURED, "provider.misconfigured"),
             refusal(418, Outcome.MISCONFIGURED, "provider.misconfigured"),

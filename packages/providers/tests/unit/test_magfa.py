@@ -49,7 +49,7 @@ class TestMagfa(ProviderRules):
             refusal(1, Outcome.REFUSED, "recipient.invalid_number"),
             refusal(33, Outcome.REFUSED, "recipient.opted_out", opted_out=True),
             refusal(13, Outcome.REFUSED, "content.blocked"),
-            refusal(30, Outcome.REFUSED, "content.too_long"),
+            refusal(30, Outcome.REFUSED, "content.blocked"),
             refusal(27, Outcome.NOT_FOR_THIS_PROVIDER, "recipient.blocked"),
             refusal(20, Outcome.NOT_FOR_THIS_PROVIDER, "sender.not_allowed"),
             refusal(14, Outcome.MISCONFIGURED, "provider.misconfigured"),

@@ -173,4 +173,4 @@ async def test_who_sends():
 async def test_what_is_too_long_is_left_to_another():
     with pytest.raises(SendError) as refused:
         await provider().send(replace(SMS, text="x" * 1601), Answers())
-    assert (refused.value.outcome, refused.value.code) == (Outcome.NOT_FOR_THIS_PROVIDER, "content.too_long")
+    assert (refused.value.outcome, refused.value.code) == (Outcome.NOT_FOR_THIS_PROVIDER, "content.blocked")

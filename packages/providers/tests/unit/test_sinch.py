@@ -131,8 +131,8 @@ class TestSinch(ProviderRules):
         accepted={BATCH: answer(201, batch())},
         without_id=[answer(201, batch(id=wrong)) for wrong in (None, "", [])],
         refusals=[
-            Refusal(answer=error(400, "syntax_constraint_violation"), outcome=Outcome.REFUSED, code="request.invalid"),
-            Refusal(answer=error(400, "syntax_invalid_parameter_format"), outcome=Outcome.REFUSED, code="request.invalid"),
+            Refusal(answer=error(400, "syntax_constraint_violation"), outcome=Outcome.REFUSED, code="content.blocked"),
+            Refusal(answer=error(400, "syntax_invalid_parameter_format"), outcome=Outcome.REFUSED, code="content.blocked"),
             Refusal(answer=error(403, "blocked_account"), outcome=Outcome.MISCONFIGURED, code="provider.misconfigured"),
             Refusal(answer=error(403, "missing_callback_url"), outcome=Outcome.MISCONFIGURED, code="provider.misconfigured"),
             Refusal(answer=answer(401, {}), outcome=Outcome.MISCONFIGURED, code="provider.misconfigured"),
@@ -225,7 +225,7 @@ async def test_a_look_up_asks_for_the_reference_and_says_what_has_become_of_it()
 
 
 @pytest.mark.parametrize(
-    ("sms", "code"), [(replace(SMS, text="x" * 2001), "content.too_long"), (replace(SMS, text="lone \ud800"), "content.blocked")]
+    ("sms", "code"), [(replace(SMS, text="x" * 2001), "content.blocked"), (replace(SMS, text="lone \ud800"), "content.blocked")]
 )
 async def test_what_cannot_be_expressed_is_left_to_another(sms, code):
     exchange = Answers()

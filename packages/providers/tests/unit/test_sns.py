@@ -121,7 +121,7 @@ def test_senders(sender):
 async def test_what_is_too_long_is_left_to_another():
     with pytest.raises(SendError) as refused:
         await provider().send(replace(SMS, text="é" * 801), Answers())
-    assert (refused.value.outcome, refused.value.code) == (Outcome.NOT_FOR_THIS_PROVIDER, "content.too_long")
+    assert (refused.value.outcome, refused.value.code) == (Outcome.NOT_FOR_THIS_PROVIDER, "content.blocked")
 
 
 def test_china_has_another_domain():

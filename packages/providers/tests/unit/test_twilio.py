@@ -67,7 +67,7 @@ class TestTwilio(ProviderRules):
             Refusal(answer=error(400, 21211), outcome=Outcome.REFUSED, code="recipient.invalid_number"),
             Refusal(answer=error(400, 21614), outcome=Outcome.REFUSED, code="recipient.invalid_number"),
             Refusal(answer=error(400, 21610), outcome=Outcome.REFUSED, code="recipient.opted_out", opted_out=True),
-            Refusal(answer=error(400, 21617), outcome=Outcome.REFUSED, code="content.too_long"),
+            Refusal(answer=error(400, 21617), outcome=Outcome.REFUSED, code="content.blocked"),
             Refusal(answer=error(400, 21606), outcome=Outcome.NOT_FOR_THIS_PROVIDER, code="sender.not_allowed"),
             Refusal(answer=error(400, 21212), outcome=Outcome.NOT_FOR_THIS_PROVIDER, code="sender.not_allowed"),
             Refusal(answer=error(400, 21408), outcome=Outcome.NOT_FOR_THIS_PROVIDER, code="route.none_available"),
@@ -166,7 +166,7 @@ async def test_without_a_sender_the_messaging_service_sends():
     ("sms", "code"),
     [
         (replace(SMS, sender=None), "sender.not_allowed"),
-        (replace(SMS, text="x" * 1601), "content.too_long"),
+        (replace(SMS, text="x" * 1601), "content.blocked"),
         (replace(SMS, text="lone \ud800"), "content.blocked"),
     ],
 )

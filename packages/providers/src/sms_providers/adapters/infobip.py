@@ -56,7 +56,7 @@ class InfobipProvider(HttpProvider[InfobipConfig]):
         "14": refused("recipient.blocked"),  # destination on the block list
         "20": refused("content.blocked"),  # flooding filter
         "24": refused("content.blocked"),  # user data header
-        "25": refused("content.too_long"),
+        "25": refused("content.blocked"),
         "51": refused("recipient.invalid_number"),  # none
         "52": refused("recipient.invalid_number"),
         "87": refused("content.blocked"),  # signals blocked

@@ -53,7 +53,7 @@ class KavenegarProvider(HttpProvider[KavenegarConfig]):
         "409": unavailable(),  # cannot answer, try later
         "411": refused("recipient.invalid_number"),
         "412": unsuitable(),  # not a line of this account
-        "413": refused("content.too_long"),
+        "413": refused("content.blocked"),
         "416": MISCONFIGURED,  # another address than configured
         "418": MISCONFIGURED,  # no credit
         "420": unsuitable("content.blocked", remembered=False),  # links are not allowed to this account

@@ -57,7 +57,7 @@ class MagfaProvider(HttpProvider[MagfaConfig]):
         "27": unsuitable("recipient.blocked", remembered=False),  # the carrier's list of those who want no advertisements
         "28": unsuitable("route.none_available", remembered=False),  # prefix
         "29": MISCONFIGURED,  # not from this address
-        "30": refused("content.too_long"),
+        "30": refused("content.blocked"),
         "33": refused("recipient.opted_out", opted_out=True),
         "34": unsuitable(),  # the sender's owner is not verified
         "35": refused("content.blocked"),  # characters

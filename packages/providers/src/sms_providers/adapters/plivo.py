@@ -76,12 +76,12 @@ class PlivoProvider(HttpProvider[PlivoConfig]):
         "80": "recipient.unreachable",  # for now
         "90": "recipient.unreachable",  # for now
         "100": "route.none_available",
-        "110": "content.too_long",
+        "110": "content.blocked",
         "200": "recipient.opted_out",
         "201": "sender.not_allowed",
         "300": "provider.unavailable",
         "420": "validity.expired",
-        "450": "recipient.country_blocked",
+        "450": "route.none_available",
         "900": "provider.misconfigured",  # no credit
         "910": "provider.misconfigured",  # account disabled
     }
@@ -105,7 +105,7 @@ class PlivoProvider(HttpProvider[PlivoConfig]):
 
     def request_for(self, sms: OutboundSms) -> HttpRequest:
         if len(sms.text) > MAX_CHARACTERS:
-            raise UnsuitableError(f"more than {MAX_CHARACTERS} characters", code="content.too_long")
+            raise UnsuitableError(f"more than {MAX_CHARACTERS} characters", code="content.blocked")
         content: dict[str, object] = {"dst": sms.to.removeprefix("+"), "text": sms.text}
         sender = sms.sender or self.config.default_sender
         if sender is not None:

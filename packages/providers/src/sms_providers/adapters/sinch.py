@@ -55,20 +55,20 @@ class SinchProvider(HttpProvider[SinchConfig]):
     faults: ClassVar[dict[str, Fault]] = {
         "blocked_account": MISCONFIGURED,
         "missing_callback_url": MISCONFIGURED,
-        "syntax_invalid_json": refused("request.invalid"),
-        "syntax_invalid_parameter_format": refused("request.invalid"),
-        "syntax_constraint_violation": refused("request.invalid"),
+        "syntax_invalid_json": refused("content.blocked"),
+        "syntax_invalid_parameter_format": refused("content.blocked"),
+        "syntax_constraint_violation": refused("content.blocked"),
     }
 
     #: `code` in reports; what is not here is the operator's own.
     report_codes: ClassVar[dict[str, str]] = {
         "402": "route.none_available",
         "404": "recipient.unreachable",
-        "405": "request.invalid",  # a parameter of the text without a value
+        "405": "content.blocked",  # a parameter of the text without a value
         "406": "validity.expired",
         "408": "content.blocked",
         "410": "sender.not_allowed",  # no default originator
-        "411": "content.too_long",
+        "411": "content.blocked",
         "412": "route.none_available",  # region not provisioned
         "413": "provider.misconfigured",  # account blocked
         "414": "content.blocked",
@@ -98,7 +98,7 @@ class SinchProvider(HttpProvider[SinchConfig]):
 
     def request_for(self, sms: OutboundSms) -> HttpRequest:
         if len(sms.text) > MAX_CHARACTERS:
-            raise UnsuitableError(f"more than {MAX_CHARACTERS} characters", code="content.too_long")
+            raise UnsuitableError(f"more than {MAX_CHARACTERS} characters", code="content.blocked")
         end = datetime.fromtimestamp(int(time.time()) + max(1, min(sms.validity, MAX_VALIDITY)), UTC)
         content: dict[str, object] = {
             "to": [sms.to],

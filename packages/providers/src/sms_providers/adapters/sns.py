@@ -79,7 +79,7 @@ class SnsProvider(HttpProvider[SnsConfig]):
 
     def request_for(self, sms: OutboundSms) -> HttpRequest:
         if len(sms.text.encode()) > MAX_BYTES:
-            raise UnsuitableError(f"more than {MAX_BYTES} bytes", code="content.too_long")
+            raise UnsuitableError(f"more than {MAX_BYTES} bytes", code="content.blocked")
         kind = "Promotional" if sms.traffic_type is TrafficType.PROMOTIONAL else "Transactional"
         attributes = {"AWS.SNS.SMS.SMSType": kind}
         if sms.sender is not None:

@@ -82,7 +82,7 @@ class TwilioProvider(HttpProvider[TwilioConfig]):
         "21614": refused("recipient.invalid_number"),  # not a mobile number
         "21610": refused("recipient.opted_out", opted_out=True),
         "21602": refused("content.blocked"),  # no text
-        "21617": refused("content.too_long"),
+        "21617": refused("content.blocked"),
         "21624": refused("validity.expired"),
         "90007": refused("validity.expired"),
     }
@@ -144,7 +144,7 @@ class TwilioProvider(HttpProvider[TwilioConfig]):
 
     def request_for(self, sms: OutboundSms) -> HttpRequest:
         if len(sms.text) > MAX_CHARACTERS:
-            raise UnsuitableError(f"more than {MAX_CHARACTERS} characters", code="content.too_long")
+            raise UnsuitableError(f"more than {MAX_CHARACTERS} characters", code="content.blocked")
         fields = {"To": sms.to, "Body": sms.text, "ValidityPeriod": str(max(1, min(sms.validity, MAX_VALIDITY)))}
         if sms.sender is not None:
             fields["From"] = sms.sender

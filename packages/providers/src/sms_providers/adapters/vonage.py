@@ -72,12 +72,12 @@ class VonageProvider(HttpProvider[VonageConfig]):
         "15": unsuitable(),
         "6": unsuitable("route.none_available", remembered=False),  # no route to that prefix
         "29": unsuitable("route.none_available", remembered=False),  # trial account: number not on its list
-        "2": refused("request.invalid"),
-        "3": refused("request.invalid"),
-        "22": refused("request.invalid"),  # network code
+        "2": refused("content.blocked"),
+        "3": refused("content.blocked"),
+        "22": refused("content.blocked"),  # network code
         "7": refused("recipient.blocked"),
         "33": refused("recipient.invalid_number"),  # de-activated
-        "12": refused("content.too_long"),
+        "12": refused("content.blocked"),
     }
 
     #: `err-code` in reports.

@@ -1,5 +1,6 @@
 """The seven outcomes through the real dispatch: one provider or several, either policy, whatever the vendor can do."""
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -7,10 +8,12 @@ import pytest
 from sms_backend.core.cache import cache
 from sms_backend.messages import sweep
 from sms_backend.messages.models import Attempt, Message
+from sms_backend.pipeline import upkeep
 from sms_backend.pipeline.dispatch import dispatch
 from sms_backend.pipeline.persist import persist
 from sms_backend.routing import circuits
 from sms_contract.envelope import Submission
+from sms_contract.ids import uuid7
 from sms_providers.errors import (
     MisconfiguredError,
     NotSentError,
@@ -186,6 +189,35 @@ def test_an_outage_of_everybody_loses_nothing_that_is_still_valid(vendor, live: 
     accepted = Attempt.objects.filter(outcome="accepted")
     assert accepted.count() == accepted.values("message_id").distinct().count() == len(made)
     assert len(got) == Attempt.objects.count()
+
+
+def test_an_outage_of_an_hour_loses_only_what_is_no_longer_valid(vendor, live: Live) -> None:
+    now = time.time_ns() // 1_000_000
+    hour = 3_600_000
+    for slug in ("alpha", "beta"):
+        vendor.add(slug)
+        vendor.always[slug] = NOT_SENT
+    # Accepted when the outage began, each with its validity; as many rounds behind them as an hour has.
+    valid = [live(tracking_id=uuid7(now - hour), expires_at=now + hour) for _ in range(30)]
+    over = [live(tracking_id=uuid7(now - hour), expires_at=now - 1000, charged_day="20261123") for _ in range(5)]
+    Message.objects.update(round=14)
+    run(6)
+    upkeep.sweep()
+    waiting = Message.objects.filter(id__in=[made.tracking_id for made in valid])
+    assert {found.status for found in waiting} == {"queued"}
+    assert {(found.status, found.error_code) for found in Message.objects.filter(id__in=[made.tracking_id for made in over])} == {
+        ("expired", "validity.expired")
+    }
+    # Once somebody is well again, nobody waits for longer than the longest pause.
+    latest = max(found.next_attempt_at for found in waiting if found.next_attempt_at is not None)
+    assert (latest.timestamp() - time.time()) <= 301
+    vendor.always.clear()
+    for slug in ("alpha", "beta"):
+        probe_is_due(slug)
+    run(3)
+    assert {found.status for found in waiting.all()} == {"sent"}
+    accepted = Attempt.objects.filter(outcome="accepted")
+    assert accepted.count() == accepted.values("message_id").distinct().count() == len(valid)
 
 
 def probe_is_due(slug: str) -> None:

@@ -75,7 +75,7 @@ class ProviderAdmin(KeptAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Provider | None = None) -> list[tuple[str | None, dict[str, Any]]]:
         """Ours, then the vendor's."""
         adapter = self._adapter(request, obj) or TEST
-        ours = ("slug", *SETTINGS) if obj is None else ("slug", "adapter", "active", *SETTINGS)
+        ours: tuple[str, ...] = ("slug", *SETTINGS) if obj is None else ("slug", "adapter", "active", *SETTINGS)
         if obj is not None and self.has_change_permission(request, obj):
             ours += ("callback_url",)
         return [
