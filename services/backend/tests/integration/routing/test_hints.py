@@ -1,5 +1,6 @@
 """Hints say that there may be work, and nothing else: lost, doubled or in any order, each message goes out once."""
 
+import json
 import random
 import threading
 import time
@@ -26,7 +27,7 @@ def hinted(queue: str, *, seconds: float = 10) -> list[object]:
         while time.monotonic() < deadline:
             message = connection.default_channel.basic_get(queue, no_ack=True)
             if message is not None:
-                return list(message.decode()[0])
+                return list(json.loads(message.body)[0])
             upkeep.tick()
             time.sleep(0.05)
     raise AssertionError(f"no hint came to {queue}")
