@@ -195,6 +195,7 @@ def capabilities() -> str:
         "URL": "callback_per_message",
         "signed": "signed_callbacks",
         "reference": "client_reference",
+        "ids of parts": "part_ids",
         "de-duplicates": "deduplicates",
         "look-up": "look_up",
         "validity": "validity",

@@ -169,7 +169,7 @@ async def _acquire(semaphore: asyncio.Semaphore, not_after: float | None) -> Non
         return
     left = not_after - time.monotonic()
     if left <= 0:
-        raise NotSentError("its lease had run out")
+        raise NotSentError("its lease or its validity had run out")
     if not semaphore.locked():
         await semaphore.acquire()  # at once
         return
@@ -177,7 +177,7 @@ async def _acquire(semaphore: asyncio.Semaphore, not_after: float | None) -> Non
         async with asyncio.timeout(left):
             await semaphore.acquire()
     except TimeoutError as error:
-        raise NotSentError("its lease ran out before a slot was free") from error
+        raise NotSentError("its lease or its validity ran out before a slot was free") from error
 
 
 async def _body(response: Response) -> bytes:

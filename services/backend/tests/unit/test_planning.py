@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from random import Random
 from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sms_backend.pipeline.dispatch import Clock
 from sms_backend.pipeline.planning import Plan, Planner, patience
 from sms_backend.routing.candidates import Candidate, Snapshot
 from sms_backend.routing.circuits import Circuit
@@ -123,3 +125,9 @@ def test_patience_grows_with_age_up_to_half_a_minute_and_otp_has_none():
     assert patience(Row(), NOW, rng) <= 5
     assert 15 <= patience(Row(), NOW + 3_600_000, rng) <= 30
     assert patience(Row(lane="otp"), NOW + 3_600_000, rng) <= 2.5
+
+
+def test_no_request_begins_after_its_message_is_no_longer_valid() -> None:
+    clock = Clock(wall=1_800_000_000.0, monotonic=50.0)
+    assert clock.at(datetime.fromtimestamp(1_800_000_004.5, UTC)) == 54.5
+    assert clock.at(datetime.fromtimestamp(1_799_999_999, UTC)) == 49.0

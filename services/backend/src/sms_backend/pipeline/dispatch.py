@@ -6,6 +6,8 @@ PostgreSQL is the queue of record: whatever happens to the hint that led here, a
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from random import Random
 from uuid import UUID
@@ -39,6 +41,19 @@ from sms_providers.types import OutboundSms, Receipt
 log = structlog.get_logger()
 _rng = Random()  # noqa: S311 - jitter and weights, no secrets
 waits = Waits(unknown=environment.smsgw_unknown_wait, unknown_otp=environment.smsgw_unknown_wait_otp)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Clock:
+    """One moment, by both clocks."""
+
+    wall: float
+    monotonic: float
+
+    def at(self, moment: datetime) -> float:
+        """A moment, by the clock that requests are bounded by."""
+        return self.monotonic + moment.timestamp() - self.wall
+
 
 #: Told of a lane whose next message has its turn within so many seconds.
 Wake = Callable[[str, float], None]
@@ -87,7 +102,7 @@ def dispatch_once(lane: str, *, wake: Wake | None = None) -> int:
         references = claim.start(cursor, plan.starts, lease=environment.smsgw_lease, deduplicates=_deduplicates)
         claim.postpone(cursor, plan.waits)
     if plan.starts:
-        _send(plan, references, providers, now, not_after=claimed_at + environment.smsgw_lease - TOTAL)
+        _send(plan, references, providers, now, claimed_at=claimed_at)
     if wake is not None and plan.turns:
         wake(lane, min(plan.turns))
     return len(rows)
@@ -97,9 +112,18 @@ def _deduplicates(slug: str) -> bool:
     return adapters.get(slug).capabilities.deduplicates
 
 
-def _send(plan: Plan, references: Mapping[UUID, str], providers: Snapshot, now: Conditions, *, not_after: float) -> None:
+def _send(plan: Plan, references: Mapping[UUID, str], providers: Snapshot, now: Conditions, *, claimed_at: float) -> None:
     starts = plan.starts
-    jobs = [Job(provider=adapters.get(s.provider), sms=_outbound(s, references[s.message.id]), not_after=not_after) for s in starts]
+    lease_ends = claimed_at + environment.smsgw_lease - TOTAL
+    clock = Clock(wall=time.time(), monotonic=time.monotonic())
+    jobs = [
+        Job(
+            provider=adapters.get(s.provider),
+            sms=_outbound(s, references[s.message.id]),
+            not_after=min(lease_ends, clock.at(s.message.expires_at)),
+        )
+        for s in starts
+    ]
     for chunk in courier.deliver(jobs):
         settlements: list[Settlement] = []
         early: list[tuple[UUID, int, str, Receipt]] = []

@@ -87,7 +87,7 @@ def _refused(client: Client, to: str, sender: str | None) -> list[str]:
     found = []
     if client.suspended:
         found.append("client.suspended")
-    if client.countries and not is_allowed(to, client.countries):
+    if not is_allowed(to, client.countries, client.denied):
         found.append("recipient.country_blocked")
     if sender is not None and client.senders and sender not in client.senders:
         found.append("sender.invalid")

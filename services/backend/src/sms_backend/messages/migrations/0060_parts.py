@@ -6,7 +6,7 @@ _INDEX = "CREATE INDEX parts_by_provider_message ON attempt_parts (provider, pro
 
 
 class Migration(migrations.Migration):
-    dependencies = [("sms_messages", "0010_inquiries")]
+    dependencies = [("sms_messages", "0050_sweeper_runs")]
 
     operations = [
         schema.CreatePartitionedModel(

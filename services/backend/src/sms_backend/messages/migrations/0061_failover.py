@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("sms_messages", "0040_parts")]
+    dependencies = [("sms_messages", "0060_parts")]
 
     operations = [
         migrations.AddField(
