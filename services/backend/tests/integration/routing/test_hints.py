@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from celery import current_app
+from django.db import connection
 
 from sms_backend.core import broker
 from sms_backend.messages.hot import hot_cursor
@@ -23,9 +24,9 @@ Live = Callable[..., Submission]
 def hinted(queue: str, *, seconds: float = 10) -> list[object]:
     """The arguments of the next hint in a queue."""
     deadline = time.monotonic() + seconds
-    with current_app.connection_for_read() as connection:
+    with current_app.connection_for_read() as broker_connection:
         while time.monotonic() < deadline:
-            message = connection.default_channel.basic_get(queue, no_ack=True)
+            message = broker_connection.default_channel.basic_get(queue, no_ack=True)
             if message is not None:
                 return list(json.loads(message.body)[0])
             upkeep.tick()
@@ -36,9 +37,9 @@ def hinted(queue: str, *, seconds: float = 10) -> list[object]:
 @pytest.fixture
 def queues(rabbitmq_url: str) -> None:
     broker.declare_topology()
-    with current_app.connection_for_read() as connection:
+    with current_app.connection_for_read() as broker_connection:
         for queue in topology.DISPATCH.values():
-            connection.default_channel.queue_purge(queue)
+            broker_connection.default_channel.queue_purge(queue)
 
 
 def test_a_lost_hint_is_given_again_by_the_tick(vendor, live: Live, queues: None) -> None:
@@ -59,14 +60,12 @@ def test_ten_times_the_hints_at_once_and_in_any_order_send_nothing_twice(vendor,
     hints = [(lane, slot) for lane in lanes for slot in (0, 1)] * 10
     random.Random(4).shuffle(hints)
 
-    def work() -> None:
-        while hints:
-            try:
-                tasks.dispatch(*hints.pop())
-            except IndexError:
-                return
+    def work(mine: list[tuple[str, int]]) -> None:
+        for lane, slot in mine:
+            tasks.dispatch(lane, slot)
+        connection.close()
 
-    workers = [threading.Thread(target=work) for _ in range(4)]
+    workers = [threading.Thread(target=work, args=(hints[n::2],)) for n in range(2)]
     for worker in workers:
         worker.start()
     for worker in workers:

@@ -96,7 +96,7 @@ def test_a_disabled_provider_and_a_suspended_client_hold_messages(vendor, live: 
 def test_what_a_client_may_not_send_to_is_said(vendor, manage_json) -> None:
     vendor.add("alpha")
     assert explained(manage_json)["refused"] == []
-    manage_json("client", "set", "shop", "--deny-country", "+4479")
+    Client.objects.update(denied=["+4479"])
     assert explained(manage_json)["refused"] == ["recipient.country_blocked"]
 
 
