@@ -1,9 +1,12 @@
 """Django's settings, derived from the environment."""
 
+import logging
+from datetime import timedelta
+
 from django.templatetags.static import static
-from django.urls import reverse_lazy
 from django.utils.csp import CSP
 
+from sms_backend.console.navigation import account, menu
 from sms_backend.core.environment import environment
 from sms_backend.core.logs import configure
 
@@ -11,8 +14,10 @@ SECRET_KEY = environment.smsgw_secret_key.get_secret_value()
 DEBUG = False
 ALLOWED_HOSTS = [host.strip() for host in environment.smsgw_allowed_hosts.split(",")]
 INSTALLED_APPS = [
-    "unfold",
-    "django.contrib.admin.apps.SimpleAdminConfig",
+    # Before unfold, some of whose templates it takes the place of.
+    "sms_backend.console",
+    "unfold.apps.BasicAppConfig",
+    "sms_backend.console.apps.SiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -24,7 +29,8 @@ INSTALLED_APPS = [
     "sms_backend.routing",
     "sms_backend.messages",
     "sms_backend.pipeline",
-    "sms_backend.console",
+    "django_otp",
+    "axes",
 ]
 MIDDLEWARE = [
     "sms_backend.history.edge.Edge",
@@ -35,8 +41,11 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # The last one: it turns a refused sign-in into its page.
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "sms_backend.config.urls"
 WSGI_APPLICATION = "sms_backend.config.wsgi.application"
@@ -59,6 +68,18 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+CONSOLE_REQUIRES_TWO_FACTOR = environment.smsgw_console_two_factor
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_LOCKOUT_PARAMETERS = ["ip_address"]
+AXES_LOCKOUT_TEMPLATE = "429.html"
+AXES_CLIENT_IP_CALLABLE = "sms_backend.console.audit.address_of"
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -68,6 +89,14 @@ LOGIN_URL = "admin:login"
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not environment.smsgw_development
 SESSION_COOKIE_HTTPONLY = True
+SECURE_SSL_REDIRECT = not environment.smsgw_development
+#: Probes and scrapers ask the process itself; clients of the history are answered as the gateway answers them.
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$", r"^v1/"]
+SECURE_HSTS_SECONDS = 0 if environment.smsgw_development else 31_536_000
+#: Other names below ours, and the lists that browsers ship with, are the operator's to decide about.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+#: A working day: whoever forgets to sign out is signed out by the next.
+SESSION_COOKIE_AGE = 12 * 3600
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CSP = {
@@ -108,22 +137,15 @@ UNFOLD = {
     },
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "SITE_URL": None,
+    "ACCOUNT": {"navigation": account},
     "SIDEBAR": {
         "show_search": False,
         "show_all_applications": False,
-        "navigation": [
-            {
-                "title": title,
-                "items": [{"title": name, "icon": icon, "link": reverse_lazy(f"admin:{page}_changelist")} for name, icon, page in items],
-            }
-            for title, items in (
-                ("Messages", (("Messages", "sms", "sms_messages_message"), ("Parked", "report", "sms_messages_parked"))),
-                ("Who sends", (("Clients", "apartment", "accounts_client"), ("API keys", "key", "accounts_apikey"))),
-                ("Who carries", (("Providers", "cell_tower", "routing_provider"),)),
-                ("This console", (("Users", "person", "auth_user"),)),
-            )
-        ],
+        "navigation": menu,
     },
 }
 
 configure(environment.smsgw_log_level)
+#: What it would say of every sign-in is in the audit trail.
+logging.getLogger("axes").setLevel(logging.WARNING)

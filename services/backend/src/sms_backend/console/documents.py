@@ -1,15 +1,19 @@
 """Clients, keys, providers and adapters as the documents that operators' commands show."""
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from django.utils.crypto import salted_hmac
+
 from sms_backend.accounts.models import ApiKey, Client
+from sms_backend.core.crypto import unseal
 from sms_backend.messages.view import rfc3339
 from sms_backend.routing.callback_urls import signed_account_url
 from sms_backend.routing.circuits import Circuit
 from sms_backend.routing.models import Provider
-from sms_backend.routing.services import shown_config
+from sms_backend.routing.services import HIDDEN, shown_config
 from sms_providers.registry import ADAPTERS, schema
 
 
@@ -64,6 +68,14 @@ def provider_document(provider: Provider) -> dict[str, Any]:
         "created_at": rfc3339(provider.created_at),
         "updated_at": rfc3339(provider.updated_at),
     }
+
+
+def secrets_mark(provider: Provider) -> str:
+    """Another one where any of a provider's secrets is another; says nothing about them."""
+    hidden = [name for name, value in shown_config(provider).items() if value == HIDDEN]
+    known = unseal(provider.config)
+    told = json.dumps([[name, str(known[name])] for name in sorted(hidden)])
+    return salted_hmac("sms_backend.console.secrets_mark", told, algorithm="sha256").hexdigest()[:12]
 
 
 def circuit_document(slug: str, circuits: Mapping[str, Circuit] | None) -> dict[str, Any]:

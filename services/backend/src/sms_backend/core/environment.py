@@ -32,9 +32,10 @@ class Environment(BaseSettings):
     smsgw_allowed_hosts: str = Field(default="127.0.0.1,localhost", description="Host names that the console answers to, comma-separated.")
     smsgw_web_trusted_proxies: str = Field(
         default="",
-        description="Addresses or networks, comma-separated, whose `X-Forwarded-For` the history believes; none: the peer counts.",
+        description="Addresses or networks, comma-separated, whose `X-Forwarded-For` and `X-Forwarded-Proto` Server B believes.",
     )
     smsgw_development: bool = Field(default=False, description="Opens loopback for webhooks and plain http for the console's cookies.")
+    smsgw_console_two_factor: bool = Field(default=False, description="Whoever signs in to the console must use an authenticator app.")
     smsgw_batch: int = Field(default=200, ge=1, le=1000, description="Messages that one claim takes at most.")
     smsgw_lease: int = Field(
         default=45,

@@ -12,14 +12,14 @@ import threading
 import time
 from collections import OrderedDict, deque
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import ip_network
 from typing import ClassVar
 
 from django.http import HttpRequest
 
 from sms_backend.accounts.keys import key_hash
 from sms_backend.accounts.models import ApiKey
-from sms_backend.core.environment import environment
+from sms_backend.core.peers import peer, within
 from sms_backend.history.problems import Problem
 
 SCOPE = "messages:read"
@@ -85,21 +85,11 @@ def authenticate(request: HttpRequest) -> Reader:
         raise _failure("auth.invalid_key", address)
     if key.expires_at is not None and key.expires_at.timestamp() <= time.time():
         raise _failure("auth.invalid_key", address)
-    if key.networks and not _within(address, key.networks):
+    if key.networks and not within(address, key.networks):
         raise Problem("auth.network")
     if SCOPE not in key.scopes:
         raise Problem("auth.scope", f"This key lacks the scope `{SCOPE}`.")
     return Reader(client_id=key.client_id, key_id=key.id)
-
-
-def peer(request: HttpRequest) -> str:
-    """The address that asks: the peer's, or the last that no trusted proxy has added."""
-    address: str = request.META.get("REMOTE_ADDR", "")
-    trusted = environment.trusted_proxies
-    forwarded = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")]
-    while forwarded and forwarded[-1] and _within(address, trusted):
-        address = forwarded.pop()
-    return address
 
 
 def _failure(code: str, address: str) -> Problem:
@@ -112,16 +102,6 @@ def _split(presented: str) -> tuple[str, str, str]:
     if len(parts) != 4 or not presented.isascii() or parts[0] != "sgw" or not _KEY_ID.fullmatch(parts[2]):
         return "", "", presented
     return parts[2], parts[1], parts[3]
-
-
-def _within(address: str, networks: list[str]) -> bool:
-    try:
-        where = ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(where, IPv6Address) and where.ipv4_mapped:
-        where = where.ipv4_mapped
-    return any(where in ip_network(network, strict=False) for network in networks)
 
 
 def _block(address: str) -> str:

@@ -2,6 +2,7 @@
 
 from django.contrib.admin import site
 
-from sms_backend.console.admin import accounts, messages, parked, providers, users
+from sms_backend.console import signing_in
+from sms_backend.console.admin import accounts, audit, messages, parked, profile, providers, second_factor, users
 
-__all__ = ("accounts", "messages", "parked", "providers", "site", "users")
+__all__ = ("accounts", "audit", "messages", "parked", "profile", "providers", "second_factor", "signing_in", "site", "users")

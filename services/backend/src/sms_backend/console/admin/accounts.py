@@ -15,8 +15,11 @@ from unfold.decorators import display
 from sms_backend.accounts import services, validation
 from sms_backend.accounts.models import ApiKey, Client
 from sms_backend.accounts.services import IssuedKey
-from sms_backend.console.admin.base import KeptAdmin
+from sms_backend.console.admin.base import KeptAdmin, action
+from sms_backend.console.audit import Document, audited
+from sms_backend.console.documents import client_document, key_document
 from sms_backend.console.problems import add_problems
+from sms_backend.console.rights import Right
 from sms_backend.core.errors import InvalidError
 
 _SETTINGS = ("name", "time_zone", "daily_quota", "rate", "burst", "default_sender", "senders", "countries", "denied", "on_unknown")
@@ -45,6 +48,7 @@ class ClientForm(forms.ModelForm):
 class ClientAdmin(KeptAdmin):
     """Who may send, and how much."""
 
+    noun = "client"
     form = ClientForm
     list_display = ("name", "id", "state", "daily_quota", "rate", "burst", "time_zone")
     search_fields = ("name", "id")
@@ -56,6 +60,10 @@ class ClientAdmin(KeptAdmin):
         ("What it may send", {"fields": ("default_sender", "senders", "countries", "denied", "on_unknown")}),
     )
 
+    def document(self, obj: Client) -> Document:
+        """Every setting."""
+        return client_document(obj)
+
     @display(description="State", label={"active": "success", "suspended": "warning"})
     def state(self, client: Client) -> str:
         """As a word, because colour alone says nothing to many."""
@@ -65,17 +73,19 @@ class ClientAdmin(KeptAdmin):
         """Through the service, so that Redis follows."""
         services.save_client(obj, new=not change)
 
-    @admin.action(description="Suspend: refuse new messages, hold queued ones", permissions=("change",))
-    def suspend(self, _request: HttpRequest, chosen: QuerySet[Client]) -> None:
+    @action("Suspend: refuse new messages, hold queued ones", right=Right.SUSPEND_CLIENTS)
+    def suspend(self, request: HttpRequest, chosen: QuerySet[Client]) -> None:
         """One by one: each is written through."""
         for client in chosen:
-            services.suspend_client(client, suspended=True)
+            with audited(request, "client.suspended", client, document=self.document):
+                services.suspend_client(client, suspended=True)
 
-    @admin.action(description="Resume", permissions=("change",))
-    def resume(self, _request: HttpRequest, chosen: QuerySet[Client]) -> None:
+    @action("Resume", right=Right.SUSPEND_CLIENTS)
+    def resume(self, request: HttpRequest, chosen: QuerySet[Client]) -> None:
         """One by one: each is written through."""
         for client in chosen:
-            services.suspend_client(client, suspended=False)
+            with audited(request, "client.resumed", client, document=self.document):
+                services.suspend_client(client, suspended=False)
 
 
 class KeyForm(forms.ModelForm):
@@ -110,6 +120,7 @@ class KeyForm(forms.ModelForm):
 class ApiKeyAdmin(KeptAdmin):
     """Keys: issued and revoked, never changed."""
 
+    noun = "key"
     form = KeyForm
     list_display = ("id", "client", "mode", "state", "scopes", "expires_at", "created_at")
     list_filter = ("mode", "client")
@@ -130,9 +141,9 @@ class ApiKeyAdmin(KeptAdmin):
         """A key is what it was issued as."""
         return False
 
-    def has_revoke_permission(self, request: HttpRequest) -> bool:
-        """Whoever may issue may revoke."""
-        return bool(self.has_add_permission(request))
+    def document(self, obj: ApiKey) -> Document:
+        """Nothing that would let one use it."""
+        return key_document(obj, timezone.now())
 
     def get_fields(self, _request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
         """A new key has neither id nor dates."""
@@ -155,11 +166,12 @@ class ApiKeyAdmin(KeptAdmin):
         context = self.admin_site.each_context(request) | {"title": "A new API key", "key": obj, "text": issued.text, "opts": self.opts}
         return TemplateResponse(request, "console/key_issued.html", context, headers={"Cache-Control": "no-store"})
 
-    @admin.action(description="Revoke", permissions=("revoke",))
+    @action("Revoke", right=Right.REVOKE_KEYS)
     def revoke(self, request: HttpRequest, chosen: QuerySet[ApiKey]) -> None:
         """When this returns the gateway knows, within five seconds."""
         for key in chosen:
-            services.revoke_key(key)
+            with audited(request, "key.revoked", key, document=self.document):
+                services.revoke_key(key)
         self.message_user(request, "Revoked.")
 
     empty_value_display: ClassVar[str] = "-"

@@ -11,12 +11,14 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from sms_backend.accounts.models import Client
-from sms_backend.console.admin.base import ReadOnlyAdmin
+from sms_backend.console.admin.base import KeysetAdmin
+from sms_backend.console.masking import shown_number
+from sms_backend.console.rights import Right, permits
 from sms_backend.messages import timeline
 from sms_backend.messages.models import Alias, Message
 from sms_backend.messages.selectors import story_of
 from sms_contract.ids import is_tracking_id
-from sms_contract.phone import is_e164, masked
+from sms_contract.phone import is_e164
 from sms_contract.status import Status
 
 _COLOURS = {
@@ -31,7 +33,7 @@ _COLOURS = {
 
 
 @admin.register(Message)
-class MessageAdmin(ReadOnlyAdmin):
+class MessageAdmin(KeysetAdmin):
     """One line a message; its page tells the whole story."""
 
     list_display = ("id", "created_at", "client", "to", "state", "lane", "provider", "attempts", "error_code")
@@ -40,11 +42,10 @@ class MessageAdmin(ReadOnlyAdmin):
     list_select_related = ("client",)
     search_fields = ("id",)
     search_help_text = "A tracking id, a whole number (+44…), or a reference."
-    ordering = ("-id",)
 
     def get_fieldsets(self, request: HttpRequest, _obj: Message | None = None) -> list[tuple[str | None, dict[str, Any]]]:
         """Number and text are for those who have all rights."""
-        whole = bool(request.user.is_superuser)
+        whole = permits(request, Right.VIEW_PERSONAL_DATA)
         who = ("recipient", "text") if whole else ("to",)
         return [
             (None, {"fields": ("id", "client", "mode", "lane", *who, "sender", "reference", "metadata")}),
@@ -75,7 +76,7 @@ class MessageAdmin(ReadOnlyAdmin):
     @admin.display(description="to")
     def to(self, message: Message) -> str:
         """Masked."""
-        return masked(message.recipient)
+        return shown_number(message.recipient)
 
     @display(description="Status", label=_COLOURS)
     def state(self, message: Message) -> str:

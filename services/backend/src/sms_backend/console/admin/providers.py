@@ -4,15 +4,18 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
-from sms_backend.console.admin.base import KeptAdmin
-from sms_backend.console.documents import circuit_document
+from sms_backend.console.admin.base import KeptAdmin, action
+from sms_backend.console.audit import Document, audited
+from sms_backend.console.documents import circuit_document, provider_document, secrets_mark
 from sms_backend.console.provider_form import SETTINGS, ProviderForm, config_fields, form_for
+from sms_backend.console.rights import Right
 from sms_backend.routing import circuits, services
 from sms_backend.routing.callback_urls import signed_account_url
 from sms_backend.routing.models import Provider
@@ -24,10 +27,15 @@ from sms_providers.registry import ADAPTERS
 class ProviderAdmin(KeptAdmin):
     """In the order in which they are tried."""
 
+    noun = "provider"
     list_display = ("slug", "adapter", "state", "circuit", "priority", "weight", "throughput", "countries")
     list_filter = ("active", "adapter")
     search_fields = ("slug",)
     actions = ("enable", "disable")
+
+    def document(self, obj: Provider) -> Document:
+        """Secrets hidden; that one is another stands there all the same."""
+        return {} if not obj.config else provider_document(obj) | {"updated_at": None, "secrets": secrets_mark(obj)}
 
     @display(description="State", label={"active": "success", "off": "warning"})
     def state(self, provider: Provider) -> str:
@@ -51,6 +59,8 @@ class ProviderAdmin(KeptAdmin):
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The adapter comes first: it decides which fields there are."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
         if self._adapter(request, None) is None:
             adapters = [(slug, adapter.title) for slug, adapter in sorted(ADAPTERS.items()) if slug != TEST]
             context = self.admin_site.each_context(request) | {"title": "Which vendor?", "adapters": adapters, "opts": self.opts}
@@ -96,17 +106,19 @@ class ProviderAdmin(KeptAdmin):
             services.add_provider(obj.slug, adapter=form.adapter, config=form.given, **settings)
             obj.refresh_from_db()
 
-    @admin.action(description="Enable: put into selection", permissions=("change",))
-    def enable(self, _request: HttpRequest, chosen: QuerySet[Provider]) -> None:
+    @action("Enable: put into selection", right=Right.TOGGLE_PROVIDERS)
+    def enable(self, request: HttpRequest, chosen: QuerySet[Provider]) -> None:
         """One by one: each is written through."""
         for provider in chosen:
-            services.enable_provider(provider, active=True)
+            with audited(request, "provider.enabled", provider, document=self.document):
+                services.enable_provider(provider, active=True)
 
-    @admin.action(description="Disable: take out of selection", permissions=("change",))
-    def disable(self, _request: HttpRequest, chosen: QuerySet[Provider]) -> None:
+    @action("Disable: take out of selection", right=Right.TOGGLE_PROVIDERS)
+    def disable(self, request: HttpRequest, chosen: QuerySet[Provider]) -> None:
         """One by one: each is written through."""
         for provider in chosen:
-            services.enable_provider(provider, active=False)
+            with audited(request, "provider.disabled", provider, document=self.document):
+                services.enable_provider(provider, active=False)
 
     @staticmethod
     def _adapter(request: HttpRequest, obj: Provider | None) -> str | None:

@@ -5,11 +5,14 @@ import sys
 from argparse import Namespace
 
 from django.contrib.auth.models import User
-from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError
 
+from sms_backend.console import users
+from sms_backend.console.rights import Role
 from sms_backend.core.errors import InvalidError
-from sms_backend.core.operator import OperatorCommand, Shown
+from sms_backend.core.operator import OperatorCommand, Shown, fields, table
+
+_ACTIONS = ("add", "list", "on", "off", "reset-two-factor", "sign-out")
+_COLUMNS = ("name", "role", "active", "two_factor", "last_sign_in")
 
 
 class Command(OperatorCommand):
@@ -18,21 +21,38 @@ class Command(OperatorCommand):
     help = "The web console: user."
 
     def verbs(self) -> None:
-        user = self.verb("user", self.user, "Make a login with all rights, or give an existing one a new password.")
-        user.add_argument("action", choices=("add",))
-        user.add_argument("name", metavar="NAME")
+        user = self.verb(
+            "user",
+            self.user,
+            "Make a login, or give an existing one a new password and role; list logins; switch one on or off; "
+            "reset its two-factor sign-in; sign it out everywhere.",
+        )
+        user.add_argument("action", choices=_ACTIONS)
+        user.add_argument("name", metavar="NAME", nargs="?", help="whose; with `list` nobody's")
+        user.add_argument("--role", choices=[role.value for role in Role], default=Role.ADMIN.value, help="default: admin")
         user.add_argument("--password-stdin", action="store_true", help="read the password from stdin; default: make one up and show it")
 
     def user(self, arguments: Namespace) -> Shown:
+        if arguments.action == "list":
+            rows = [users.document(user) for user in User.objects.prefetch_related("groups").order_by("username")]
+            return Shown(rows, *(table(rows, _COLUMNS) if rows else ["nobody may sign in; `console user add NAME` makes a login"]))
+        if not arguments.name:
+            raise InvalidError({"NAME": f"`console user {arguments.action}` needs to know whose"})
+        if arguments.action == "add":
+            return self._add(arguments)
+        user = users.user_named(arguments.name)
+        if arguments.action in {"on", "off"}:
+            users.set_active(user, active=arguments.action == "on")
+        elif arguments.action == "reset-two-factor":
+            users.reset_second_factor(user)
+        else:
+            users.end_sessions(user)
+        shown = users.document(user)
+        return Shown(shown, *fields(shown))
+
+    def _add(self, arguments: Namespace) -> Shown:
         password = sys.stdin.readline().rstrip("\n") if arguments.password_stdin else secrets.token_urlsafe(15)
-        user = User.objects.filter(username=arguments.name).first() or User(username=arguments.name)
-        user.is_staff = user.is_superuser = user.is_active = True
-        try:
-            user.clean_fields(exclude=["password"])
-            validate_password(password, user)
-        except ValidationError as error:
-            raise InvalidError({"user": " ".join(error.messages)}) from None
-        user.set_password(password)
-        user.save()
-        shown = {"name": user.username, "password": None if arguments.password_stdin else password}
-        return Shown(shown, f"name      {user.username}", *([] if arguments.password_stdin else [f"password  {password}"]))
+        user = users.add_user(arguments.name, role=Role(arguments.role), password=password)
+        told = None if arguments.password_stdin else password
+        shown = {"name": user.username, "role": arguments.role, "password": told}
+        return Shown(shown, *fields({name: value for name, value in shown.items() if value is not None}))

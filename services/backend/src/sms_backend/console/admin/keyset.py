@@ -1,0 +1,81 @@
+"""Pages by key: the next begins where the last ended, whatever lies before, and nothing is counted."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.views import ChangeList
+
+BEFORE = "before"  #: older than this one
+AFTER = "after"  #: newer than this one
+
+
+class KeysetPaginator(Paginator):
+    """Holds one page alone; its template draws "newer" and "older"."""
+
+    template_name = "console/keyset_pagination.html"
+
+
+class KeysetChangeList(ChangeList):
+    """One page of a table that is ordered by its primary key, newest first."""
+
+    older: str | None = None  #: query of the next page, if there is one
+    newer: str | None = None
+
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        self._before = request.GET.get(BEFORE)
+        self._after = request.GET.get(AFTER)
+        super().__init__(request, *args, **kwargs)
+
+    def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Where the page begins is no filter."""
+        found: dict[str, Any] = super().get_filters_params(params)
+        return {name: value for name, value in found.items() if name not in {BEFORE, AFTER}}
+
+    def get_query_string(self, new_params: dict[str, Any] | None = None, remove: Sequence[str] | None = None) -> str:
+        """Another filter begins at the first page."""
+        cursors = {name for name in (BEFORE, AFTER) if name not in (new_params or {})}
+        found: str = super().get_query_string(new_params, [*(remove or ()), *cursors])
+        return found
+
+    def get_ordering(self, _request: HttpRequest, _queryset: QuerySet[Any]) -> list[str]:
+        """The one that has an index, and that goes with time."""
+        return ["-pk"]
+
+    def get_results(self, request: HttpRequest) -> None:
+        """One row more than a page has says whether there is another."""
+        size = self.list_per_page
+        after = self._key(self._after)
+        before = self._key(self._before)
+        rows: list[Any]
+        if after is not None:
+            rows = list(self.queryset.filter(pk__gt=after).order_by("pk")[: size + 1])
+            more_newer, more_older = len(rows) > size, True
+            rows = rows[:size][::-1]
+        else:
+            found = self.queryset if before is None else self.queryset.filter(pk__lt=before)
+            rows = list(found.order_by("-pk")[: size + 1])
+            more_newer, more_older = before is not None, len(rows) > size
+            rows = rows[:size]
+        if rows:
+            self.older = self.get_query_string({BEFORE: str(rows[-1].pk)}, [AFTER]) if more_older else None
+            self.newer = self.get_query_string({AFTER: str(rows[0].pk)}, [BEFORE]) if more_newer else None
+        self.paginator = self.model_admin.get_paginator(request, rows, size)
+        self.result_list = rows
+        self.result_count = self.full_result_count = len(rows)
+        self.show_full_result_count = False
+        self.show_admin_actions = True
+        self.can_show_all = False
+        self.multi_page = False
+
+    def _key(self, text: str | None) -> Any:
+        """A key, or None where the address was tampered with: then it is the first page."""
+        if text is None:
+            return None
+        try:
+            return self.lookup_opts.pk.to_python(text)
+        except ValidationError:
+            return None
