@@ -7,7 +7,7 @@ import pytest
 from django.http import QueryDict
 from django.test import RequestFactory
 
-from sms_backend.history import auth
+from sms_backend.core import peers
 from sms_backend.history.problems import Problem
 from sms_backend.history.query import Filters, Listing, Nothing, cursor_of, place_of, read, search_of
 
@@ -90,6 +90,6 @@ def test_a_cursor_comes_back_as_it_was_handed_out() -> None:
 def test_only_trusted_proxies_say_whom_they_speak_for(
     forwarded: str, trusted: list[str], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auth, "environment", type("Environment", (), {"trusted_proxies": trusted}))
+    monkeypatch.setattr(peers, "environment", type("Environment", (), {"trusted_proxies": trusted}))
     request = RequestFactory().get("/", headers={"X-Forwarded-For": forwarded})
-    assert auth.peer(request) == expected
+    assert peers.peer(request) == expected

@@ -59,7 +59,7 @@ def test_a_password_opens_and_is_written_down(ann):
     assert (entry.who, entry.address) == ("ann", "127.0.0.1")
 
 
-def test_after_ten_wrong_passwords_an_address_waits_also_with_the_right_one(ann):
+def test_after_ten_wrong_passwords_an_address_waits_also_with_the_right_one(ann, manage_json):
     browser = Browser()
     for _ in range(10):
         answer = sign_in(browser, password="wrong")
@@ -68,6 +68,8 @@ def test_after_ten_wrong_passwords_an_address_waits_also_with_the_right_one(ann)
     assert sign_in(browser).status_code == 429
     assert sign_in(browser, REMOTE_ADDR="192.0.2.7").status_code == 302
     assert actions().count("sign_in.locked") == 1
+    assert manage_json("console", "unlock")["forgotten"] >= 1
+    assert sign_in(browser).status_code == 302
 
 
 def test_a_name_that_nobody_has_is_not_kept(ann):

@@ -4,6 +4,7 @@ import secrets
 import sys
 from argparse import Namespace
 
+from axes.utils import reset
 from django.contrib.auth.models import User
 
 from sms_backend.console import users
@@ -18,7 +19,7 @@ _COLUMNS = ("name", "role", "active", "two_factor", "last_sign_in")
 class Command(OperatorCommand):
     """Who may sign in."""
 
-    help = "The web console: user."
+    help = "The web console: user, unlock."
 
     def verbs(self) -> None:
         user = self.verb(
@@ -31,6 +32,7 @@ class Command(OperatorCommand):
         user.add_argument("name", metavar="NAME", nargs="?", help="whose; with `list` nobody's")
         user.add_argument("--role", choices=[role.value for role in Role], default=Role.ADMIN.value, help="default: admin")
         user.add_argument("--password-stdin", action="store_true", help="read the password from stdin; default: make one up and show it")
+        self.verb("unlock", self.unlock, "Forget wrong passwords: addresses that are shut out may sign in again at once.")
 
     def user(self, arguments: Namespace) -> Shown:
         if arguments.action == "list":
@@ -49,6 +51,10 @@ class Command(OperatorCommand):
             users.end_sessions(user)
         shown = users.document(user)
         return Shown(shown, *fields(shown))
+
+    def unlock(self, _arguments: Namespace) -> Shown:
+        forgotten = reset()
+        return Shown({"forgotten": forgotten}, f"{forgotten} forgotten")
 
     def _add(self, arguments: Namespace) -> Shown:
         password = sys.stdin.readline().rstrip("\n") if arguments.password_stdin else secrets.token_urlsafe(15)
