@@ -46,20 +46,21 @@ class Script:
 class Cache:
     """The gateway's access to Redis: what is asked for at the same time shares a round trip."""
 
-    PATIENCE = 1.5  #: seconds; a connection, its greeting and an exchange have 0.5 each
+    STEP = 0.5  #: seconds, for each of: a connection, its greeting, an exchange
+    PATIENCE = 1.5  #: for all of it
 
     def __init__(self, url: str, clock: Clock, *, scripts: Sequence[Script] = ()) -> None:
         # No resending: redis-py would repeat a script whose answer was lost, and charge twice.
         options: dict[str, Any] = {
-            "socket_timeout": 0.5,
-            "socket_connect_timeout": 0.5,
+            "socket_connect_timeout": self.STEP,
             "retry": Retry(NoBackoff(), 0),
             "health_check_interval": 0,
             "protocol": 2,
         }
-        self._own = Redis.from_url(url, **options)
+        self._own = Redis.from_url(url, socket_timeout=self.STEP, **options)
         # A factory only. As many connections as there may be round trips at a time need no pool, which costs twice what a round trip does.
-        self._factory = ConnectionPool.from_url(url, redis_connect_func=self._greet, **options)
+        # No time-out of the socket either: that would be a timer for each write and each answer, where `_flush` has one for all of them.
+        self._factory = ConnectionPool.from_url(url, redis_connect_func=self._greet, socket_timeout=None, **options)
         self._idle: list[tuple[Connection, int]] = []
         #: Counts the times that Redis was lost or replaced: connections of before have to prove themselves again.
         self._epoch = 0
@@ -157,10 +158,15 @@ class Cache:
             if connection.is_connected and (epoch != self._epoch or await connection.can_read()):
                 await connection.disconnect(nowait=True)
             epoch = self._epoch
-            await connection.connect()
-            results = iter(await self._exchange(connection, [command for group in groups for command in group]))
+            if not connection.is_connected:
+                async with asyncio.timeout(2 * self.STEP):
+                    await connection.connect()
+            async with asyncio.timeout(self.STEP):
+                results = iter(await self._exchange(connection, [command for group in groups for command in group]))
         except (RedisError, OSError) as error:
             self.doubt()
+            # Also where a time-out came between its being made and its greeting: half a connection must not be taken for a whole one.
+            await connection.disconnect(nowait=True)
             return [CacheError(type(error).__name__) for _ in groups]
         finally:
             self._idle.append((connection, epoch))

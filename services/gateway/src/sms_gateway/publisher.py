@@ -1,6 +1,6 @@
 """Publishing in groups: many entries, one AMQP message, one confirm, and one write that finishes their reservations."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from sms_contract import topology
@@ -43,13 +43,35 @@ class Publisher:
 
     async def publish(self, queue: str, entry: bytes, reservation: Reservation | None = None, *, deadline: float) -> Confirmation:
         """Publish one entry, together with others for the same queue, and settle its reservation."""
+        end: Confirmation | Exception
         try:
             # One byte for the comma after it.
-            return await self._queues[queue].submit((entry, reservation), size=len(entry) + 1, deadline=deadline)
-        except WithdrawnError:
+            end = await self._queues[queue].submit((entry, reservation), size=len(entry) + 1, deadline=deadline)
+        except (WithdrawnError, UnansweredError) as error:
+            end = error
+        return await self.settled(end, reservation)
+
+    def gather(
+        self, queue: str, entry: bytes, reservation: Reservation, then: Callable[[Confirmation | Exception], None], *, deadline: float
+    ) -> None:
+        """Put one entry where the next envelope for its queue finds it; `then` hears what `settled` makes a confirmation of."""
+        self._queues[queue].gather((entry, reservation), then, size=len(entry) + 1, deadline=deadline)
+
+    def begin(self) -> None:
+        """Publish what has been gathered, in this very moment."""
+        for coalescer in self._queues.values():
+            coalescer.begin()
+
+    async def settled(self, end: Confirmation | Exception, reservation: Reservation | None) -> Confirmation:
+        """What an entry's end means. A flush settles the reservations in it; one whose deadline it did not keep is settled here."""
+        if isinstance(end, Confirmation):
+            return end
+        if isinstance(end, WithdrawnError):
             confirmation = Confirmation.NOT_QUEUED
-        except UnansweredError:
+        elif isinstance(end, UnansweredError):
             confirmation = Confirmation.UNCONFIRMED
+        else:
+            raise end
         if reservation is not None:
             await self._settler.settle([reservation], _ENDS[confirmation])
         return confirmation

@@ -24,6 +24,7 @@ from sms_gateway.clock import Calendar, Day
 from sms_gateway.coalescer import Coalescer, UnansweredError, WithdrawnError
 from sms_gateway.drafts import Draft
 from sms_gateway.observability.metrics import flush_observer
+from sms_gateway.passage import Passage
 from sms_gateway.problems import Problem
 from sms_gateway.publisher import Publisher
 from sms_gateway.schema import DryRun
@@ -74,7 +75,10 @@ class Submissions:
     """Takes drafts and sees them through."""
 
     def __init__(self, admission: Admission, publisher: Publisher, settler: Settler, calendar: Calendar, *, cap: int) -> None:
-        self._admissions: Coalescer[Claim, Verdict] = Coalescer(admission.flush, max_in_flight=1, observe=flush_observer("admission"))
+        # What a group's verdicts let pass is published as a group, in the same turn of the loop.
+        self._admissions: Coalescer[Claim, Verdict] = Coalescer(
+            admission.flush, max_in_flight=1, observe=flush_observer("admission"), landed=publisher.begin
+        )
         self._publisher = publisher
         self._settler = settler
         self._calendar = calendar
@@ -112,35 +116,46 @@ class Submissions:
         claim = _claim(draft, submission, day, answer=answer)
         entry = encode_entry(submission)
 
-        try:
-            verdict = await self._admissions.submit(claim, deadline=deadline)
-        except WithdrawnError as error:
-            raise Problem("cache.unavailable") from error
-        except (CacheError, UnansweredError) as error:
-            # The script may have run all the same; nothing was published, so it can be undone, behind the answer.
-            self._settler.settle_later([Reservation(claim, claim.id, day.name)], "release")
-            raise Problem("cache.unavailable") from error
+        passage = Passage(claim, self._publisher, queue=submissions_queue(draft.traffic_type), entry=entry, deadline=deadline)
+        self._admissions.gather(claim, passage.judged, deadline=deadline)
+        self._admissions.soon()
+        end = await passage.ended
 
-        if verdict.kind == "r":
-            return Outcome(kind="replayed", body=cut_accepted(verdict.answer), tracking_id=verdict.id, used=verdict.used, day=day)
-        if verdict.kind == "o" and draft.dry_run and draft.no_route is None:
-            return Outcome(kind="dry_run", body=_dry_run(draft), used=verdict.used, day=day)
-        if verdict.kind not in {"n", "t"}:
-            raise RefusedByAdmission(_refusal(draft, verdict, day), used=verdict.used, day=day)
-
-        tracking_id, charged_day = claim.id, day.name
-        if verdict.kind == "t":
-            tracking_id, charged_day = verdict.id, verdict.day
+        if passage.reservation is not None and passage.verdict is not None:
+            assert not isinstance(end, Verdict)
+            verdict, reservation = passage.verdict, passage.reservation
+            confirmation = end if end is Confirmation.CONFIRMED else await self._publisher.settled(end, reservation)
+        else:
+            assert not isinstance(end, Confirmation)
+            verdict = self._verdict(end, claim)
+            if verdict.kind == "r":
+                return Outcome(kind="replayed", body=cut_accepted(verdict.answer), tracking_id=verdict.id, used=verdict.used, day=day)
+            if verdict.kind == "o" and draft.dry_run and draft.no_route is None:
+                return Outcome(kind="dry_run", body=_dry_run(draft), used=verdict.used, day=day)
+            if verdict.kind != "t":
+                raise RefusedByAdmission(_refusal(draft, verdict, day), used=verdict.used, day=day)
+            # Taken over: the same message is published again, under the id of its first try.
             answer = verdict.answer
-            entry = encode_entry(_again(submission, _decode_message(answer), charged_day))
+            entry = encode_entry(_again(submission, _decode_message(answer), verdict.day))
+            reservation = Reservation(claim, verdict.id, verdict.day)
+            confirmation = await self._publisher.publish(submissions_queue(draft.traffic_type), entry, reservation, deadline=deadline)
 
-        reservation = Reservation(claim, tracking_id, charged_day)
-        confirmation = await self._publisher.publish(submissions_queue(draft.traffic_type), entry, reservation, deadline=deadline)
         if confirmation is Confirmation.CONFIRMED:
-            return Outcome(kind="accepted", body=cut_accepted(answer), tracking_id=tracking_id, used=verdict.used, day=day)
+            return Outcome(kind="accepted", body=cut_accepted(answer), tracking_id=reservation.id, used=verdict.used, day=day)
         if confirmation is Confirmation.NOT_QUEUED:
             raise Problem("broker.unavailable")
-        raise Problem("broker.unconfirmed", tracking_id=tracking_id, retryable=claim.idempotency is not None)
+        raise Problem("broker.unconfirmed", tracking_id=reservation.id, retryable=claim.idempotency is not None)
+
+    def _verdict(self, end: Verdict | Exception, claim: Claim) -> Verdict:
+        """Admission's word. Raises `Problem` where there is none."""
+        if isinstance(end, Verdict):
+            return end
+        if not isinstance(end, WithdrawnError):
+            # The script may have run all the same; nothing was published, so it can be undone, behind the answer.
+            self._settler.settle_later([Reservation(claim, claim.id, claim.day)], "release")
+        if isinstance(end, WithdrawnError | CacheError | UnansweredError):
+            raise Problem("cache.unavailable") from end
+        raise end
 
 
 def _claim(draft: Draft, submission: Submission, day: Day, *, answer: bytes) -> Claim:
