@@ -36,7 +36,9 @@ class Authenticator:
                 raise await self._failure("auth.missing_key", address)
         key_id, mode, secret = _split(presented.strip())
         try:
-            principal = await self._directory.principal(key_id) if key_id else None
+            principal = None
+            if key_id:
+                principal = self._directory.fresh_principal(key_id) or await self._directory.principal(key_id)
         except CacheError as error:
             raise Problem("cache.unavailable") from error
         expected = principal.secret_hash if principal is not None else _NO_HASH

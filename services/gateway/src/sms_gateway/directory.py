@@ -91,14 +91,18 @@ class Directory:
         self._principals: dict[str, _Kept[Principal]] = {}
         self._providers = _Kept(self._load_providers)
 
+    def fresh_principal(self, key_id: str) -> Principal | None:
+        """The principal of a key id, where it is known and need not be read again."""
+        kept = self._principals.get(key_id)
+        return None if kept is None else kept.fresh(asyncio.get_running_loop().time())
+
     async def principal(self, key_id: str) -> Principal | None:
         """The principal of a key id; None: there is no such key. Raises `CacheError` where that cannot be known."""
+        found = self.fresh_principal(key_id)
+        if found is not None:
+            return found
         kept = self._principals.get(key_id)
-        if kept is not None:
-            found = kept.fresh(asyncio.get_running_loop().time())
-            if found is not None:
-                return found
-        else:
+        if kept is None:
             kept = _Kept(lambda: self._load_principal(key_id))
         found = await asyncio.shield(kept.load())
         if found is None:
@@ -107,9 +111,13 @@ class Directory:
             self._principals[key_id] = kept
         return found
 
+    def fresh_providers(self) -> Providers | None:
+        """All providers, where they need not be read again."""
+        return self._providers.fresh(asyncio.get_running_loop().time())
+
     async def providers(self) -> Providers:
         """All providers. Raises `CacheError` where they cannot be known."""
-        found = self._providers.fresh(asyncio.get_running_loop().time())
+        found = self.fresh_providers()
         if found is None:
             found = await asyncio.shield(self._providers.load())
         if found is None:

@@ -62,7 +62,7 @@ def build(settings: Settings) -> ASGIApp:
         app.include_router(module.router)
     _answer_in_problems(app, settings.public_base_url)
     documentation.document(app)
-    return Edge(app, settings.public_base_url, shortcuts={("POST", SendMessages.PATH): send})
+    return Edge(app, settings.public_base_url, shortcuts={("POST", SendMessages.PATH): send.answer})
 
 
 def _answer_in_problems(app: FastAPI, base_url: str) -> None:

@@ -39,6 +39,16 @@ class Cycle(RequestResponseCycle):
     #: The start of the answer, while it waits for its body.
     _start: Any = None
 
+    async def receive(self) -> Any:
+        ended = self.disconnected or self.response_complete
+        if self.more_body or ended or self.waiting_for_100_continue or not self.message_event.is_set():
+            return await super().receive()
+        # All of the body is here, and has not been handed out yet: nothing to wait for.
+        self.flow.resume_reading()
+        self.message_event.clear()
+        body, self.body = bytes(self.body), bytearray()
+        return {"type": "http.request", "body": body, "more_body": False}
+
     async def send(self, message: Any) -> None:
         start = self._start
         if start is None:

@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 
+import msgspec
 from starlette.responses import Response
 from starlette.types import Send
 
@@ -9,6 +10,14 @@ from sms_gateway.observability import metrics
 from sms_gateway.problems import Problem, render
 
 Headers = list[tuple[bytes, bytes]]
+
+
+class Answer(msgspec.Struct):
+    """A whole answer, without the headers that every answer has."""
+
+    status: int
+    headers: Headers
+    body: bytes
 
 
 async def send_answer(send: Send, status: int, headers: Headers, body: bytes) -> None:

@@ -6,12 +6,13 @@ A plain ASGI application around the whole of FastAPI, so that nothing leaves wit
 
 import re
 import time
+from collections.abc import Awaitable, Callable
 from functools import cache
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sms_gateway.api.answers import send_problem
+from sms_gateway.api.answers import Answer, send_answer, send_problem
 from sms_gateway.api.requests import DisconnectError
 from sms_gateway.entropy import entropy
 from sms_gateway.observability import metrics
@@ -23,10 +24,17 @@ log = structlog.get_logger()
 _SANE = re.compile(rb"[A-Za-z0-9._~:/+=@-]{1,128}")
 
 
-class Edge:
-    """Wraps an application; `scope["sms_gateway.request_id"]` is what the request is called everywhere."""
+type Endpoint = Callable[[Scope, Receive], Awaitable[Answer]]
 
-    def __init__(self, app: ASGIApp, base_url: str, *, shortcuts: dict[tuple[str, str], ASGIApp]) -> None:
+
+class Edge:
+    """
+    Wraps an application; `scope["sms_gateway.request_id"]` is what the request is called everywhere.
+
+    `shortcuts`: routes without parameters that need nothing from the layers in between, by method and path; they are handed over at once.
+    """
+
+    def __init__(self, app: ASGIApp, base_url: str, *, shortcuts: dict[tuple[str, str], Endpoint]) -> None:
         self._app = app
         self._shortcuts = shortcuts
         self._base_url = base_url
@@ -38,30 +46,27 @@ class Edge:
         started = time.perf_counter()
         request_id = _request_id(scope)
         scope["sms_gateway.request_id"] = request_id.decode()
-        status = 0
-
-        async def answer(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
-            await send(message)
-
+        stamped = _Stamped(send, request_id)
         try:
-            # Routes without parameters that need nothing from the layers in between are handed over at once.
-            app = self._shortcuts.get((scope["method"], scope["path"]), self._app)
-            await app(scope, receive, answer)
+            endpoint = self._shortcuts.get((scope["method"], scope["path"]))
+            if endpoint is None:
+                await self._app(scope, receive, stamped)
+            else:
+                answer = await endpoint(scope, receive)
+                stamped.status = answer.status
+                answer.headers.append((b"x-request-id", request_id))
+                await send_answer(send, answer.status, answer.headers, answer.body)
         except DisconnectError:
             return
         except Problem as problem:
-            await send_problem(problem, self._base_url, answer)
+            await send_problem(problem, self._base_url, stamped)
         except Exception as failure:  # noqa: BLE001  (the entry point: whatever it is, the client gets an answer)
             error, where = describe(failure)
             log.error("request.failed", request_id=scope["sms_gateway.request_id"], error=error, where=where)
-            if not status:
-                await send_problem(Problem("internal"), self._base_url, answer)
+            if not stamped.status:
+                await send_problem(Problem("internal"), self._base_url, stamped)
         finally:
-            self._count(scope, status, time.perf_counter() - started)
+            self._count(scope, stamped.status, time.perf_counter() - started)
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
         # `path_format`: the template of the route, never the path, whose variety has no bound.
@@ -72,6 +77,23 @@ class Edge:
         counter, timer = _instruments(method, route, status)
         counter.inc()
         timer.observe(seconds)
+
+
+class _Stamped:
+    """Sends what it is given, with the request's id on it; `status` is that of the answer, once there is one."""
+
+    __slots__ = ("_request_id", "_send", "status")
+
+    def __init__(self, send: Send, request_id: bytes) -> None:
+        self._send = send
+        self._request_id = request_id
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message["headers"], (b"x-request-id", self._request_id)]
+        await self._send(message)
 
 
 @cache

@@ -10,7 +10,7 @@ import asyncio
 import structlog
 from starlette.types import Receive, Scope, Send
 
-from sms_gateway.api.answers import Headers, send_answer
+from sms_gateway.api.answers import Answer, Headers, send_answer
 from sms_gateway.api.limits import limits, limits_of_refused
 from sms_gateway.api.requests import address, idempotency_key, must_be_json, read_body, traceparent
 from sms_gateway.cache import CacheError
@@ -40,16 +40,21 @@ class SendMessages:
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await self.answer(scope, receive)
+        await send_answer(send, answer.status, answer.headers, answer.body)
+
+    async def answer(self, scope: Scope, receive: Receive) -> Answer:
+        """The same for who sends it himself. Raises `Problem`."""
         gateway = self._gateway
         headers = dict(scope["headers"])
         principal = await gateway.authenticator.authenticate(headers, address(scope), "messages:send")
         try:
-            await self._send(principal, headers, scope, receive, send)
+            return await self._answer(principal, headers, scope, receive)
         except Problem as problem:
             problem.headers += await limits_of_refused(problem, gateway, principal)
             raise
 
-    async def _send(self, principal: Principal, headers: dict[bytes, bytes], scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, principal: Principal, headers: dict[bytes, bytes], scope: Scope, receive: Receive) -> Answer:
         gateway = self._gateway
         raw: list[tuple[bytes, bytes]] = scope["headers"]
         if principal.client.suspended:
@@ -65,19 +70,18 @@ class SendMessages:
             raise
         key = idempotency_key(headers, raw)
         try:
-            providers = await gateway.directory.providers()
+            providers = gateway.directory.fresh_providers() or await gateway.directory.providers()
         except CacheError as error:
             raise Problem("cache.unavailable") from error
         wish = draft(request, principal, providers, body=body, idempotency_key=key, now_ms=gateway.clock.now_ms())
         wish.traceparent = traceparent(headers)
         outcome = await gateway.submissions.submit(wish, arrived=arrived)
-        answer: Headers = [(b"content-type", b"application/json"), *limits(principal, outcome.used, outcome.day, wish.created_ms)]
+        told: Headers = [(b"content-type", b"application/json"), *limits(principal, outcome.used, outcome.day, wish.created_ms)]
         if outcome.kind == "dry_run":
-            await send_answer(send, 200, answer, outcome.body)
-            return
-        answer.append((b"location", b"/v1/messages/" + outcome.tracking_id.encode()))
+            return Answer(200, told, outcome.body)
+        told.append((b"location", b"/v1/messages/" + outcome.tracking_id.encode()))
         if outcome.kind == "replayed":
-            answer.append((b"idempotent-replayed", b"true"))
+            told.append((b"idempotent-replayed", b"true"))
             metrics.REPLAYED.inc()
         else:
             _ACCEPTED[principal.mode, wish.traffic_type].inc()
@@ -92,4 +96,4 @@ class SendMessages:
                 request_id=scope["sms_gateway.request_id"],
                 duration_ms=int((asyncio.get_running_loop().time() - arrived) * 1000),
             )
-        await send_answer(send, 202, answer, outcome.body)
+        return Answer(202, told, outcome.body)

@@ -119,10 +119,9 @@ class Logger(structlog.BoundLoggerBase):
         self._emit("error", event, fields)
 
     def _emit(self, level: str, event: str, fields: dict[str, object]) -> None:
-        line: dict[str, object] = {"timestamp": timestamp(), "level": level, "event": event}
-        if not fields.keys() <= ALLOWED:
+        if not ALLOWED.issuperset(fields):
             fields = {name: value for name, value in fields.items() if name in ALLOWED}
-        self._logger.msg(_encode(line | fields))
+        self._logger.msg(_encode({"timestamp": timestamp(), "level": level, "event": event, **fields}))
 
 
 def timestamp() -> str:
