@@ -1,9 +1,10 @@
 """
-`./smsgw bench accept`: how many messages a second one gateway worker accepts, against a bare echo of the same body.
+`./smsgw bench accept`: how many messages a second the gateway accepts, against a bare echo of the same body.
 
-Both run by turns in one run, on the same Uvicorn settings, under the same load of the same requests; so whatever else the machine does
-falls on both, and the ratio counts more than the rates. Everything is on: authentication, rate, quota, an idempotency key of its own for
-each request, a confirm by a quorum queue, metrics, logs to a file. What was accepted is counted again in the queue at the end.
+Both run by turns in one run, on the same Uvicorn settings, with the same number of workers (one unless told otherwise), under the same
+load of the same requests; so whatever else the machine does falls on both, and the ratio counts more than the rates. Everything is on:
+authentication, rate, quota, an idempotency key of its own for each request, a confirm by a quorum queue, metrics, logs to a file. What was
+accepted is counted again in the queue at the end.
 """
 
 import argparse
@@ -11,19 +12,18 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from bench import ground, machine, stage, worker, wrk
 from bench.errors import Unprepared
-from bench.figures import Account, Figures, bar, figures, ratio
+from bench.figures import Account, bar, figures, ratio
 from bench.processes import cpu_seconds, running
 from bench.wrk import Load, Measurement
 from sms_stack.calls import call
-from sms_stack.progress import say, step
+from sms_stack.progress import step
 
 BODY = {"to": "+447911123456", "text": "Your code is 493817. It is valid for ten minutes.", "from": "ACME", "reference": "order-17"}
 TARGETS = {
@@ -89,30 +89,20 @@ class Runs:
 def main() -> int:
     """Measure, report, and fail where something was lost."""
     arguments = _arguments()
-    with stage.entry(as_json=arguments.json):
-        told = run(seconds=arguments.seconds, rounds=arguments.rounds, connections=arguments.connections)
-    if arguments.json:
-        sys.stdout.write(json.dumps(told, indent=2) + "\n")
-    else:
-        show(told)
-    for problem in told["problems"]:
-        say(f"Not to be believed: {problem}.")
-    return 1 if told["problems"] else 0
+    return stage.perform(
+        lambda: run(seconds=arguments.seconds, rounds=arguments.rounds, connections=arguments.connections, workers=arguments.workers),
+        show,
+        as_json=arguments.json,
+    )
 
 
-def run(*, seconds: int, rounds: int, connections: int) -> dict[str, Any]:
+def run(*, seconds: int, rounds: int, connections: int, workers: int) -> dict[str, Any]:
     """The whole benchmark, as a document."""
-    wrk.prepare()
-    place = machine.describe()
-    given = stage.given()
-    with ExitStack() as stack:
-        folder = stack.enter_context(stage.alone())
-        idle = stack.enter_context(stage.server_b_stopped())
-        own = stack.enter_context(ground.prepared(given["RABBITMQ_URL"], given["REDIS_URL"]))
+    with stage.prepared() as on, ExitStack() as stack:
         ports = dict(zip(TARGETS, stage.free_ports(len(TARGETS)), strict=True))
         with step("Starting the gateway and the baselines"):
-            pids = stack.enter_context(_targets(folder, own, ports))
-        runs = Runs(key=own.key, connections=connections, ports=ports, pids={**pids, **stage.services()})
+            pids = {name: stack.enter_context(_target(name, on, port=port, workers=workers)) for name, port in ports.items()}
+        runs = Runs(key=on.own.key, connections=connections, ports=ports, pids={**pids, **stage.services()})
         for target, text in TARGETS.items():
             runs.try_out(target)
             with step(f"Warming up: {text}"):
@@ -123,35 +113,24 @@ def run(*, seconds: int, rounds: int, connections: int) -> dict[str, Any]:
                 for target in list(TARGETS)[:: 1 if number % 2 == 0 else -1]:
                     runs.measure(target, seconds)
         with step("Counting what is in the queue"):
-            account = _account(runs, own, connections)
+            account = _account(runs, on.own, connections)
             flushes = _flushes(runs.ports["gateway"])
-    found = {target: figures(runs.measured[target]) for target in TARGETS}
-    document = _document(runs, found, account)
-    return {**document, "machine": place, "flushes": flushes, "seconds_per_round": seconds, "conditions": idle}
-
-
-@contextmanager
-def _targets(folder: Path, own: ground.Ground, ports: Mapping[str, int]) -> Iterator[dict[str, int]]:
-    metrics = folder / "metrics"
-    metrics.mkdir()
-    gateway = worker.environment(own, port=ports["gateway"], metrics=metrics)
-    commands = {
-        "baseline": ([sys.executable, "-m", "bench.echo", "fastapi", str(ports["baseline"])], "/healthz"),
-        "bare_asgi": ([sys.executable, "-m", "bench.echo", "asgi", str(ports["bare_asgi"])], "/healthz"),
-        "gateway": (worker.COMMAND, "/readyz"),
+    return {
+        **_document(runs, account),
+        "workers": workers,
+        "machine": on.place,
+        "flushes": flushes,
+        "seconds_per_round": seconds,
+        "conditions": on.conditions,
     }
-    with ExitStack() as stack:
-        yield {
-            name: stack.enter_context(
-                running(
-                    command,
-                    environment=gateway if name == "gateway" else os.environ,
-                    log=folder / f"{name}.log",
-                    ready=f"http://127.0.0.1:{ports[name]}{path}",
-                )
-            )
-            for name, (command, path) in commands.items()
-        }
+
+
+def _target(name: str, on: stage.Stage, *, port: int, workers: int) -> AbstractContextManager[int]:
+    if name == "gateway":
+        return worker.started(on, port=port, workers=workers)
+    kind = {"baseline": "fastapi", "bare_asgi": "asgi"}[name]
+    command = [sys.executable, "-m", "bench.echo", kind, str(port), str(workers)]
+    return running(command, environment=os.environ, log=on.folder / f"{name}.log", ready=f"http://127.0.0.1:{port}/healthz")
 
 
 def _account(runs: Runs, own: ground.Ground, connections: int) -> Account:
@@ -172,9 +151,10 @@ def _flushes(port: int) -> dict[str, dict[str, float]]:
     }
 
 
-def _document(runs: Runs, found: Mapping[str, Figures], account: Account) -> dict[str, Any]:
-    rates = [
-        {target: round(runs.measured[target][number].requests_per_second, 1) for target in TARGETS}
+def _document(runs: Runs, account: Account) -> dict[str, Any]:
+    found = {target: figures(runs.measured[target]) for target in TARGETS}
+    rounds = [
+        {target: asdict(runs.measured[target][number]) | {"requests_per_second": _rate(runs, target, number)} for target in TARGETS}
         for number in range(len(runs.measured["gateway"]))
     ]
     return {
@@ -182,7 +162,7 @@ def _document(runs: Runs, found: Mapping[str, Figures], account: Account) -> dic
         "baseline": asdict(found["baseline"]),
         "gateway": asdict(found["gateway"]),
         "bare_asgi": asdict(found["bare_asgi"]),
-        "rounds": [{**rate, "ratio": round(rate["gateway"] / rate["baseline"], 3)} for rate in rates],
+        "rounds": [{**one, "ratio": round(_rate(runs, "gateway", n) / _rate(runs, "baseline", n), 3)} for n, one in enumerate(rounds)],
         "cpu_microseconds_per_request": {target: runs.microseconds(target) for target in TARGETS},
         "accepted": account.accepted,
         "queued": account.queued,
@@ -190,6 +170,10 @@ def _document(runs: Runs, found: Mapping[str, Figures], account: Account) -> dic
         "connections": runs.connections,
         "problems": account.problems(),
     }
+
+
+def _rate(runs: Runs, target: str, number: int) -> float:
+    return round(runs.measured[target][number].requests_per_second, 1)
 
 
 def show(told: dict[str, Any]) -> None:
@@ -204,7 +188,8 @@ def show(told: dict[str, Any]) -> None:
     print(f"\nratio    {told['ratio']:.2f} of the FastAPI echo (by round: {', '.join(f'{one["ratio"]:.2f}' for one in told['rounds'])})")
     print(f"account  {told['accepted']:,} accepted, {told['queued']:,} in the queue, {told['lost']} lost")
     print(f"machine  {machine.sentence(told['machine'])}")
-    print(f"how      {told['connections']} connections, one worker each, {told['seconds_per_round']} s a turn; {told['conditions']}")
+    how = f"{told['connections']} connections, workers of each: {told['workers']}, {told['seconds_per_round']} s a turn"
+    print(f"how      {how}; {told['conditions']}")
 
 
 def _arguments() -> argparse.Namespace:
@@ -213,6 +198,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=3, metavar="N", help="of each turn; default: 3")
     parser.add_argument("--rounds", type=int, default=8, metavar="N", help="default: 8")
     parser.add_argument("--connections", type=int, default=64, metavar="N", help="default: 64")
+    parser.add_argument("--workers", type=int, default=1, choices=(1, 2), help="of the gateway and of each echo; default: 1")
     return parser.parse_args()
 
 

@@ -17,10 +17,10 @@ from bench import ground, machine, stage, worker, wrk
 from bench.accept import BODY
 from bench.errors import Unprepared
 from bench.figures import Account, Figures, bar, figures
-from bench.processes import cpu_seconds, running
+from bench.processes import cpu_seconds
 from bench.wrk import Load, Measurement
 from sms_stack.calls import call
-from sms_stack.progress import say, step
+from sms_stack.progress import step
 
 SIZE: Final = 1_000
 TARGET: Final = 20_000
@@ -91,39 +91,23 @@ class Runs:
 def main() -> int:
     """Measure, report, and fail where something was lost."""
     arguments = _arguments()
-    with stage.entry(as_json=arguments.json):
-        told = run(seconds=arguments.seconds, rounds=arguments.rounds, connections=arguments.connections)
-    if arguments.json:
-        sys.stdout.write(json.dumps(told, indent=2) + "\n")
-    else:
-        show(told)
-    for problem in told["problems"]:
-        say(f"Not to be believed: {problem}.")
-    return 1 if told["problems"] else 0
+    return stage.perform(
+        lambda: run(seconds=arguments.seconds, rounds=arguments.rounds, connections=arguments.connections), show, as_json=arguments.json
+    )
 
 
 def run(*, seconds: int, rounds: int, connections: int) -> dict[str, Any]:
     """The whole benchmark, as a document."""
-    wrk.prepare()
-    place = machine.describe()
-    given = stage.given()
-    with ExitStack() as stack:
-        folder = stack.enter_context(stage.alone())
-        idle = stack.enter_context(stage.server_b_stopped())
-        own = stack.enter_context(ground.prepared(given["RABBITMQ_URL"], given["REDIS_URL"]))
+    with stage.prepared() as on, ExitStack() as stack:
         (port,) = stage.free_ports(1)
-        metrics = folder / "metrics"
-        metrics.mkdir()
         base = f"http://127.0.0.1:{port}"
         with step("Starting the gateway"):
-            environment = worker.environment(own, port=port, metrics=metrics)
-            log = folder / "gateway.log"
-            pid = stack.enter_context(running(worker.COMMAND, environment=environment, log=log, ready=f"{base}/readyz"))
+            pid = stack.enter_context(worker.started(on, port=port))
         paths = {
             "batch": Path(url=f"{base}/v1/batches", body=BATCH, connections=connections, recipients=SIZE),
             "single": Path(url=f"{base}/v1/messages", body=BODY, connections=64, recipients=1),
         }
-        runs = Runs(key=own.key, paths=paths, pid=pid)
+        runs = Runs(key=on.own.key, paths=paths, pid=pid)
         for name in paths:
             runs.try_out(name)
             with step(f"Warming up: {name}"):
@@ -133,8 +117,8 @@ def run(*, seconds: int, rounds: int, connections: int) -> dict[str, Any]:
                 for name in list(paths)[:: 1 if number % 2 == 0 else -1]:
                     runs.measure(name, seconds)
         with step("Counting what is in the queue"):
-            account = _account(runs, own, port)
-    return {**_document(runs, account), "machine": place, "seconds_per_round": seconds, "conditions": idle}
+            account = _account(runs, on.own, port)
+    return {**_document(runs, account), "machine": on.place, "seconds_per_round": seconds, "conditions": on.conditions}
 
 
 def _account(runs: Runs, own: ground.Ground, port: int) -> Account:

@@ -1,9 +1,9 @@
 """
 The baselines: what this machine does with the same body when nothing is done with it.
 
-`python -m bench.echo fastapi PORT`: FastAPI and pydantic read the body, validate it and write it out again.
-`python -m bench.echo asgi PORT`: ASGI and msgspec alone, which is as little as a Python server can do; there so that nobody has to wonder
-whether the first was chosen for its slowness.
+`python -m bench.echo fastapi PORT WORKERS`: FastAPI and pydantic read the body, validate it and write it out again.
+`python -m bench.echo asgi PORT WORKERS`: ASGI and msgspec alone, which is as little as a Python server can do; there so that nobody has to
+wonder whether the first was chosen for its slowness.
 """
 
 import sys
@@ -88,4 +88,6 @@ async def _live(receive: Receive, send: Send) -> None:
 
 
 if __name__ == "__main__":
-    uvicorn.run({"fastapi": fastapi_echo, "asgi": asgi_echo}[sys.argv[1]], factory=True, host="127.0.0.1", port=int(sys.argv[2]), **UVICORN)
+    kind, port, workers = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    # By its name, because each worker makes its own.
+    uvicorn.run(f"bench.echo:{kind}_echo", factory=True, host="127.0.0.1", port=port, workers=workers, **UVICORN)

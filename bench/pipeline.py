@@ -29,7 +29,7 @@ from bench.wrk import Load, Measurement
 from sms_stack.calls import call
 from sms_stack.home import Home
 from sms_stack.instance import SIMULATOR, Instance
-from sms_stack.progress import say, step
+from sms_stack.progress import step
 from sms_stack.supervision import wait_until
 
 BODY = {
@@ -59,15 +59,7 @@ class Course:
 def main() -> int:
     """Measure, report, and fail where something was lost or doubled."""
     arguments = _arguments()
-    with stage.entry(as_json=arguments.json):
-        told = run(messages=arguments.messages, connections=arguments.connections)
-    if arguments.json:
-        sys.stdout.write(json.dumps(told, indent=2) + "\n")
-    else:
-        show(told)
-    for problem in told["problems"]:
-        say(f"Not to be believed: {problem}.")
-    return 1 if told["problems"] else 0
+    return stage.perform(lambda: run(messages=arguments.messages, connections=arguments.connections), show, as_json=arguments.json)
 
 
 def run(*, messages: int, connections: int) -> dict[str, Any]:

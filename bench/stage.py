@@ -1,4 +1,4 @@
-"""What both benchmarks need of the stack that they run in: its settings, its processes, and to be alone."""
+"""What the benchmarks share: how one is run and reported, and what it needs of the stack: its settings, its processes, and to be alone."""
 
 import fcntl
 import json
@@ -7,11 +7,13 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from bench import ground, machine, wrk
 from bench.errors import BenchError, Unprepared
 from sms_stack.errors import StackError
 from sms_stack.home import Home
@@ -23,6 +25,42 @@ from sms_stack.supervision import Supervisor
 _SETTINGS = ("RABBITMQ_URL", "REDIS_URL", "SMSGW_HOME")
 _SERVER_B = tuple(kind for kind in APPLICATION if kind != "gateway")
 _SERVICES = ("postgresql", "rabbitmq", "redis")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Where a gateway is measured by itself."""
+
+    folder: Path  #: for files; it does not outlive the benchmark
+    own: ground.Ground
+    place: dict[str, Any]  #: the machine
+    conditions: str  #: what was done to be alone
+
+
+def perform(measure: Callable[[], dict[str, Any]], show: Callable[[dict[str, Any]], None], *, as_json: bool) -> int:
+    """Measure, report, and fail where the account does not hold: what `main` of each benchmark does."""
+    with entry(as_json=as_json):
+        told = measure()
+    if as_json:
+        sys.stdout.write(json.dumps(told, indent=2) + "\n")
+    else:
+        show(told)
+    for problem in told["problems"]:
+        say(f"Not to be believed: {problem}.")
+    return 1 if told["problems"] else 0
+
+
+@contextmanager
+def prepared() -> Iterator[Stage]:
+    """The stage for a gateway by itself: a load generator, ground of its own, nobody else of the stack beside it."""
+    wrk.prepare()
+    place = machine.describe()
+    settings = given()
+    with ExitStack() as stack:
+        folder = stack.enter_context(alone())
+        conditions = stack.enter_context(server_b_stopped())
+        own = stack.enter_context(ground.prepared(settings["RABBITMQ_URL"], settings["REDIS_URL"]))
+        yield Stage(folder=folder, own=own, place=place, conditions=conditions)
 
 
 @contextmanager
