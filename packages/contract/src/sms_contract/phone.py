@@ -6,6 +6,7 @@ A number is judged by what is *possible* for its calling code, never by what is 
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 
 from sms_contract._numbering import LENGTHS, NANP_REGIONS, REGIONS
 from sms_contract.segments import is_gsm7
@@ -75,6 +76,7 @@ def is_allowed(number: str, countries: Collection[str], denied: Collection[str] 
     return (not countries or any(map(is_in, countries))) and not any(map(is_in, denied))
 
 
+@lru_cache(maxsize=1024)  # a client has few of them, and judges one with each message
 def is_sender(sender: str) -> bool:
     """E.164, a short code of 3 to 8 digits, or at most 11 GSM-7 characters with a letter among them (3GPP TS 23.040, 9.1.2.5)."""
     if sender.startswith("+"):

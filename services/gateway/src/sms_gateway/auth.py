@@ -25,7 +25,8 @@ class Authenticator:
     def __init__(self, directory: Directory, clock: Clock, throttle: Throttle, pepper: str) -> None:
         self._directory = directory
         self._clock = clock
-        self._pepper = pepper.encode()
+        #: Keyed once: each secret is hashed by a copy of it.
+        self._mac = hmac.new(pepper.encode(), digestmod="sha256")
         self._throttle = throttle
 
     async def authenticate(self, headers: dict[bytes, bytes], address: str, scope: str) -> Principal:
@@ -42,7 +43,9 @@ class Authenticator:
         except CacheError as error:
             raise Problem("cache.unavailable") from error
         expected = principal.secret_hash if principal is not None else _NO_HASH
-        matches = hmac.compare_digest(hmac.digest(self._pepper, secret, "sha256").hex(), expected)
+        mac = self._mac.copy()
+        mac.update(secret)
+        matches = hmac.compare_digest(mac.hexdigest(), expected)
         if principal is None or not matches or principal.mode != mode:
             raise await self._failure("auth.invalid_key", address)
         if principal.expires_at is not None and principal.expires_at * 1000 <= self._clock.now_ms():

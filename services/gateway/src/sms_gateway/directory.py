@@ -43,6 +43,15 @@ class Providers:
 
     listed: tuple[ProviderRecord, ...]
     by_slug: dict[str, ProviderRecord]
+    #: Those that serve live mode, and their names where each of them serves every country.
+    live: tuple[ProviderRecord, ...] = field(init=False)
+    everywhere: tuple[str, ...] | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        live = tuple(provider for provider in self.listed if provider.active and not provider.test)
+        limited = any(provider.countries or provider.denied for provider in live)
+        object.__setattr__(self, "live", live)
+        object.__setattr__(self, "everywhere", None if limited else tuple(provider.slug for provider in live))
 
 
 class _Kept[Value]:

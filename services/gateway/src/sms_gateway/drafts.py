@@ -170,7 +170,8 @@ def _route(named: list[str], providers: Providers, to: str, *, test: bool) -> tu
         return route, None if route else Problem("route.none_available")
     if named:
         return [slug for slug in named if providers.by_slug[slug].active], None
-    active = [provider for provider in providers.listed if provider.active and not provider.test]
-    if not active:
+    if not providers.live:
         return [], Problem("route.none_available")
-    return [provider.slug for provider in active if phone.is_allowed(to, provider.countries, provider.denied)], None
+    if providers.everywhere is not None:
+        return list(providers.everywhere), None
+    return [provider.slug for provider in providers.live if phone.is_allowed(to, provider.countries, provider.denied)], None
