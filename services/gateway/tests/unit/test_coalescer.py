@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -263,4 +264,81 @@ async def test_a_flush_that_miscounts_fails_all_its_items_and_blocks_nothing() -
     for _ in range(2):
         with pytest.raises(RuntimeError):
             await coalescer.submit("a", deadline=later())
+    assert coalescer.load == 0
+
+
+async def test_what_is_gathered_waits_until_it_is_begun_and_hands_its_results_over_in_order() -> None:
+    flush = Recorder()
+    coalescer: Coalescer[str, str] = Coalescer(flush)
+    heard: list[str | Exception] = []
+    for item in ("a", "bad", "c"):
+        coalescer.gather(item, heard.append, deadline=later())
+    await turn()
+    assert flush.flushes == []
+    coalescer.begin()
+    assert flush.flushes == [["a", "bad", "c"]]
+    await flush.let_go(0)
+    await turn()
+    assert (heard[0], str(heard[1]), heard[2]) == ("A", "bad", "C")
+    assert isinstance(heard[1], ValueError)
+
+
+async def test_what_a_flush_sets_off_begins_as_one_group_in_the_turn_in_which_it_lands() -> None:
+    first, second = Recorder(), Recorder()
+    after: Coalescer[str, str] = Coalescer(second)
+    before: Coalescer[str, str] = Coalescer(first, landed=after.begin)
+    heard: list[str | Exception] = []
+    for item in "ab":
+        before.gather(item, lambda result: after.gather(str(result), heard.append, deadline=later()), deadline=later())
+    before.begin()
+    await first.let_go(0)
+    await turn()
+    assert second.flushes == [["A", "B"]]
+    await second.let_go(0)
+    await turn()
+    assert heard == ["A", "B"]
+
+
+async def test_a_deadline_ends_what_is_gathered_once_and_it_is_not_flushed_afterwards() -> None:
+    flush = Recorder()
+    coalescer: Coalescer[str, str] = Coalescer(flush, max_in_flight=1)
+    heard: dict[str, str | Exception] = {}
+    both = asyncio.Event()
+
+    def hear(name: str, result: str | Exception) -> None:
+        assert name not in heard
+        heard[name] = result
+        if len(heard) == 2:
+            both.set()
+
+    soon = asyncio.get_running_loop().time() + 0.02
+    coalescer.gather("taken", partial(hear, "taken"), deadline=soon)
+    coalescer.begin()
+    coalescer.gather("waiting", partial(hear, "waiting"), deadline=soon)
+    async with asyncio.timeout(10):
+        await both.wait()
+    await flush.let_go(0)
+    await turn()
+    assert isinstance(heard["taken"], UnansweredError)
+    assert isinstance(heard["waiting"], WithdrawnError)
+    assert flush.flushes == [["taken"]]
+
+
+async def test_one_that_cannot_take_its_result_does_not_take_the_others_along() -> None:
+    told: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    flush = Recorder()
+    coalescer: Coalescer[str, str] = Coalescer(flush)
+    heard: list[str | Exception] = []
+
+    def broken(_: str | Exception) -> None:
+        raise KeyError("broken")
+
+    coalescer.gather("a", broken, deadline=later())
+    coalescer.gather("b", heard.append, deadline=later())
+    coalescer.begin()
+    await flush.let_go(0)
+    await turn()
+    assert heard == ["B"]
+    assert [type(context["exception"]) for context in told] == [KeyError]
     assert coalescer.load == 0
