@@ -16,6 +16,7 @@ from sms_backend.accounts.subscriptions import subscriptions
 from sms_backend.core.cache import cache
 from sms_backend.core.crypto import seal
 from sms_backend.core.readiness import mark, readiness
+from sms_backend.messages import pseudonyms
 from sms_backend.messages.hot import hot_cursor
 from sms_backend.messages.store import store
 from sms_backend.pipeline.adapters import adapters
@@ -40,6 +41,7 @@ def _clean(transactional_db: None, redis_url: str) -> Iterator[None]:
     adapters.forget()
     selectors.forget()
     subscriptions.forget()
+    pseudonyms.forget()
     yield
     adapters.forget()
     selectors.forget()

@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 #: As long as a refund to a day's counter may come (`keyspace.QUOTA_TTL`), and longer than any message lives.
 SHORTEST_RETENTION = 40
+#: Longer than Redis shows a final status, and than a report is waited for.
+SHORTEST_ERASURE = 4
 
 
 class Environment(BaseSettings):
@@ -57,6 +59,18 @@ class Environment(BaseSettings):
         default=90,
         description="Days after which a week of messages, with all that belongs to it, is dropped; 40 or more.",
     )
+
+    smsgw_erase_after_days: int = Field(
+        default=0,
+        description="Days after which numbers become pseudonyms and texts are erased, of what is final; 4 or more. 0: with the retention.",
+    )
+
+    @field_validator("smsgw_erase_after_days")
+    @classmethod
+    def _is_later_than_redis_forgets(cls, value: int) -> int:
+        if value and value < SHORTEST_ERASURE:
+            raise ValueError(f"give {SHORTEST_ERASURE} days or more, or 0 for never: until then Redis shows it, and a provider may report")
+        return value
 
     @field_validator("smsgw_retention_days")
     @classmethod

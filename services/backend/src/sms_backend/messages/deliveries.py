@@ -70,7 +70,7 @@ RETURNING id, client_id, disabled_reason
 """
 _REPLAY = """
 UPDATE webhook_deliveries SET state = 'pending', step = 0, next_try_at = now(), lease_until = NULL, finished_at = NULL
-WHERE (state <> 'pending' OR coalesce(lease_until, '-infinity') < now())
+WHERE (state <> 'pending' OR coalesce(lease_until, '-infinity') < now()) AND body <> ''
 """
 
 

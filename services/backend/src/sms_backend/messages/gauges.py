@@ -85,6 +85,9 @@ def _read() -> list[GaugeMetricFamily]:
         "When a sweeper last came to its end, in seconds since 1970, by name; 0: never yet.",
         labels=["sweeper"],
     )
+    intervals = GaugeMetricFamily("smsgw_sweeper_interval_seconds", "How often a sweeper runs, by name.", labels=["sweeper"])
+    for name, seconds in sweeper_runs.SWEEPERS.items():
+        intervals.add_metric([name], seconds)
     try:
         with connection.cursor() as cursor:
             cursor.execute(_LANES, ([lane.value for lane in TrafficType],))
@@ -110,6 +113,7 @@ def _read() -> list[GaugeMetricFamily]:
         waiting,
         oldest,
         swept,
+        intervals,
         GaugeMetricFamily("smsgw_partition_weeks_ahead", "For how many weeks after this one every table has its partition.", value=ahead),
         GaugeMetricFamily("smsgw_partition_strays", "1 while rows lie in a default partition, for there was none for them.", value=strays),
         GaugeMetricFamily("smsgw_sending_messages", "Messages with an attempt under way or unknown.", value=sending),

@@ -269,6 +269,19 @@ class SweeperRun(models.Model):
         return self.name
 
 
+class PseudonymKey(models.Model):
+    """The one key under which numbers become pseudonyms, encrypted."""
+
+    id = models.SmallIntegerField(primary_key=True)
+    secret = models.TextField(editable=False)
+
+    class Meta:
+        db_table = "pseudonym_key"
+
+    def __str__(self) -> str:
+        return "the key of pseudonyms"
+
+
 class IntakeInstance(models.Model):
     """A running intake, and since when it holds the oldest message it has not committed: how one knows that the queues are drained."""
 

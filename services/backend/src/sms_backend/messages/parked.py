@@ -28,6 +28,8 @@ def replay(row: Parked) -> Parked:
 
     The row stays, so that nothing is lost if it is parked anew. Raises `ConflictError`, `UnreachableError`.
     """
+    if not row.body:
+        raise ConflictError("what was in it has been erased")
     if row.queue not in {queue.name for queue in topology.INTAKE_QUEUES}:
         raise ConflictError(f"it came from {row.queue}, which nothing consumes")
     # An AMQP message id of its own: parked again, it becomes a row of its own.

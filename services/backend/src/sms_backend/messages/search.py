@@ -14,6 +14,7 @@ from uuid import UUID
 import psycopg
 
 from sms_backend.messages.hot import hot_cursor
+from sms_backend.messages.pseudonyms import pseudonym
 from sms_backend.messages.view import COLUMNS, message_view
 from sms_contract import message
 from sms_contract.ids import created_ms, floor
@@ -67,30 +68,47 @@ def page(search: Search, *, after: UUID | None, limit: int) -> Page:
     values: dict[str, Any] = {
         "client": search.client_id,
         "status": search.status,
-        "recipient": search.to,
         "reference": search.reference,
         "batch": search.batch_id,
         "provider": search.provider,
         **_range(search, after),
     }
+    # A number that is no longer kept is found by what stands for it; its messages are among the others by their ids.
+    numbers = [None] if search.to is None else [search.to, pseudonym(search.to)]
+    rows: list[Any] = []
+    seen_to: UUID | None = None
     with hot_cursor() as cursor:
         if way.order != _BY_ID:
             # Each partition's index gives the order already; the planner takes a client's rows for few, and would read all of them to sort.
             cursor.execute("SET LOCAL enable_sort = off")
-        seen_to = None if way.bounded else _as_far_as(cursor, way, values)
-        if seen_to is not None:
-            values["first"] = seen_to
-        where = " AND ".join([way.bounds, *way.filters])
-        statement = f"SELECT {COLUMNS} FROM messages WHERE {where} ORDER BY {way.order} LIMIT %(limit)s"  # noqa: S608 - parts from here
-        # Never prepared: the plan is for these values.
-        rows = cursor.execute(statement, values | {"limit": limit + 1}, prepare=False).fetchall()
+        for number in numbers:
+            found, last = _found(cursor, way, values | {"recipient": number}, limit)
+            rows += found
+            seen_to = max(filter(None, (seen_to, last)), default=None)
+        if len(numbers) > 1:
+            rows = sorted((row for row in rows if seen_to is None or row.id >= seen_to), key=lambda row: row.id, reverse=True)
         if len(rows) > limit:
-            rows.pop()
+            rows = rows[:limit]
             seen_to = rows[-1].id
         aliases: dict[UUID, list[UUID]] = {}
         for alias in cursor.execute(_ALIASES, ([row.id for row in rows],)).fetchall():
             aliases.setdefault(alias.message_id, []).append(alias.alias)
     return Page(messages=[message_view(row, aliases.get(row.id)) for row in rows], last=seen_to)
+
+
+def _found(cursor: psycopg.Cursor[Any], way: _Way, values: dict[str, Any], limit: int) -> tuple[list[Any], UUID | None]:
+    """The next rows, and the last that was looked at where that was not all."""
+    seen_to = None if way.bounded else _as_far_as(cursor, way, values)
+    if seen_to is not None:
+        values["first"] = seen_to
+    where = " AND ".join([way.bounds, *way.filters])
+    statement = f"SELECT {COLUMNS} FROM messages WHERE {where} ORDER BY {way.order} LIMIT %(limit)s"  # noqa: S608 - parts from here
+    # Never prepared: the plan is for these values.
+    rows = cursor.execute(statement, values | {"limit": limit + 1}, prepare=False).fetchall()
+    if len(rows) > limit:
+        rows.pop()
+        seen_to = rows[-1].id
+    return rows, seen_to
 
 
 def _way(search: Search) -> _Way:

@@ -1,7 +1,8 @@
 """
 Who wants nothing from whom: the suppression list, per client and sender.
 
-A send to a listed number is not made. It is asked when a message is stored, and again when it is claimed.
+A send to a listed number is not made. It is asked when a message is stored, and again when it is claimed. Of a person who was forgotten
+the entry has a pseudonym, and counts as before.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,15 +12,17 @@ from uuid import UUID
 import psycopg
 
 from sms_backend.core import metrics
+from sms_backend.messages.pseudonyms import pseudonym
 
 CODE = "recipient.opted_out"
 
 #: Whoever sends without a sender may be anybody: then each of the client's counts.
 _LISTED = """
-SELECT x.n FROM unnest(%s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS x (client, sender, recipient, n)
+SELECT x.n FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS x (client, sender, recipient, pseudonym, n)
 WHERE EXISTS (
     SELECT 1 FROM suppressions s
-    WHERE s.client_id = x.client AND s.recipient = x.recipient AND (s.sender = '' OR x.sender IS NULL OR s.sender = x.sender)
+    WHERE s.client_id = x.client AND s.recipient IN (x.recipient, x.pseudonym)
+      AND (s.sender = '' OR x.sender IS NULL OR s.sender = x.sender)
 )
 """
 _ADD = """
@@ -39,7 +42,8 @@ WHERE m.id BETWEEN %s AND %s AND (
 """
 #: An entry for all senders that a person or a provider made goes too; one of an operator's does not.
 _REMOVE = """
-DELETE FROM suppressions WHERE client_id = %s AND recipient = %s AND (sender = %s OR (sender = '' AND source IN ('inbound', 'provider')))
+DELETE FROM suppressions WHERE client_id = %s AND recipient = ANY(%s)
+  AND (sender = %s OR (sender = '' AND source IN ('inbound', 'provider')))
 """
 
 
@@ -47,7 +51,8 @@ def listed(cursor: psycopg.Cursor[Any], sends: Sequence[tuple[str, str | None, s
     """Which of (client, sender, recipient) may not be sent, by their index."""
     if not sends:
         return set()
-    rows = cursor.execute(_LISTED, ([c for c, _, _ in sends], [s for _, s, _ in sends], [r for _, _, r in sends])).fetchall()
+    clients, senders, recipients = ([send[part] for send in sends] for part in range(3))
+    rows = cursor.execute(_LISTED, (clients, senders, recipients, [pseudonym(number) for number in recipients])).fetchall()
     return {row.n - 1 for row in rows}
 
 
@@ -77,7 +82,7 @@ def add_recipients(cursor: psycopg.Cursor[Any], messages: Sequence[tuple[UUID, s
 
 def remove(cursor: psycopg.Cursor[Any], *, client_id: str, recipient: str, sender: str) -> int:
     """A person wants messages from this sender again; returns how many entries went."""
-    count = cursor.execute(_REMOVE, (client_id, recipient, sender)).rowcount
+    count = cursor.execute(_REMOVE, (client_id, [recipient, pseudonym(recipient)], sender)).rowcount
     metrics.opt_outs.labels("removed", "inbound").inc(count)
     return count
 
@@ -85,8 +90,8 @@ def remove(cursor: psycopg.Cursor[Any], *, client_id: str, recipient: str, sende
 def remove_entry(cursor: psycopg.Cursor[Any], *, client_id: str, recipient: str, sender: str | None) -> int:
     """An operator takes one entry off, whoever made it, or all of a number's; returns how many went."""
     count = cursor.execute(
-        "DELETE FROM suppressions WHERE client_id = %s AND recipient = %s AND (%s::text IS NULL OR sender = %s)",
-        (client_id, recipient, sender, sender),
+        "DELETE FROM suppressions WHERE client_id = %s AND recipient = ANY(%s) AND (%s::text IS NULL OR sender = %s)",
+        (client_id, [recipient, pseudonym(recipient)], sender, sender),
     ).rowcount
     metrics.opt_outs.labels("removed", "operator").inc(count)
     return count

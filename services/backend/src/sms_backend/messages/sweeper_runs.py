@@ -4,15 +4,14 @@ from uuid import UUID
 
 from sms_backend.messages.hot import hot_cursor
 
-#: Every sweeper, by the task that runs it; a name is also a label of `smsgw_sweeper_last_success_timestamp_seconds`.
-SWEEPERS = (
-    *("due", "projection"),
-    "read_model",
-    *("leases", "unknowns", "validity", "cancels", "orphans"),
-    "inquiries",
-    *("partitions", "reservations", "inbound_parts", "cancel_requests", "unreported"),
-    *("retention", "leftovers"),
-)
+#: Every sweeper, and how often it runs while all is well (seconds). A name is also a label of its gauges.
+SWEEPERS = {
+    **dict.fromkeys(("due", "projection", "read_model"), 1),
+    **dict.fromkeys(("leases", "unknowns", "validity", "cancels", "orphans", "inquiries"), 2),
+    **dict.fromkeys(("partitions", "reservations", "inbound_parts", "cancel_requests", "unreported"), 60),
+    **dict.fromkeys(("retention", "leftovers"), 900),
+    "personal_data": 3 * 3600,
+}
 
 _NOTE = """
 INSERT INTO sweeper_runs AS r (name, succeeded_at, seconds) VALUES (%s, now(), %s)
@@ -42,3 +41,13 @@ def reach(name: str, place: UUID) -> None:
     """It has got so far."""
     with hot_cursor() as cursor:
         cursor.execute(_REACH, (name, place))
+
+
+def is_due(name: str) -> bool:
+    """Whether its last success is as long ago as it may be, less a tenth."""
+    with hot_cursor() as cursor:
+        row = cursor.execute(
+            "SELECT succeeded_at > now() - make_interval(secs => %s) AS fresh FROM sweeper_runs WHERE name = %s",
+            (SWEEPERS[name] * 0.9, name),
+        ).fetchone()
+    return row is None or not row.fresh

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from sms_backend.core.environment import environment
-from sms_backend.messages import cancel, deliveries, leftovers, partitions
+from sms_backend.messages import cancel, deliveries, erasure, leftovers, partitions, sweeper_runs
 from sms_backend.messages import sweep as sweeps
 from sms_backend.messages.drain import intake_drained
 from sms_backend.messages.hot import hot_cursor
@@ -81,6 +81,8 @@ def retire(*, now: datetime) -> None:
     """Every quarter of an hour: what is past its time."""
     cutoff = now - timedelta(days=environment.smsgw_retention_days)
     sweepers.run({"retention": partial(partitions.retire, cutoff), "leftovers": partial(_forget_leftovers, now, cutoff)})
+    if sweeper_runs.is_due("personal_data"):
+        sweepers.run({"personal_data": partial(_erase_aged, now)})
 
 
 def _hint_due() -> None:
@@ -133,3 +135,8 @@ def _forget_leftovers(now: datetime, cutoff: datetime) -> None:
     leftovers.forget_usage(cutoff)
     leftovers.forget_replayed(cutoff)
     leftovers.forget_inquiries(cutoff)
+
+
+def _erase_aged(now: datetime) -> None:
+    if environment.smsgw_erase_after_days:
+        erasure.age(now - timedelta(days=environment.smsgw_erase_after_days), now)

@@ -14,6 +14,7 @@ from sms_backend.core.errors import InvalidError, NotFoundError
 from sms_backend.core.operator import OperatorCommand, Shown, table
 from sms_backend.messages import suppressions
 from sms_backend.messages.hot import hot_cursor
+from sms_backend.messages.pseudonyms import is_pseudonym
 from sms_backend.messages.view import rfc3339
 from sms_contract.phone import is_e164
 
@@ -111,7 +112,7 @@ def _text(source: str) -> Iterable[str]:
 
 
 def _number(text: str) -> str:
-    if not is_e164(text):
+    if not is_e164(text) and not is_pseudonym(text):
         raise InvalidError({"number": "give E.164, such as +447911123456"})
     return text
 
