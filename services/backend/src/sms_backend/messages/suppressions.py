@@ -51,8 +51,9 @@ def listed(cursor: psycopg.Cursor[Any], sends: Sequence[tuple[str, str | None, s
     """Which of (client, sender, recipient) may not be sent, by their index."""
     if not sends:
         return set()
-    clients, senders, recipients = ([send[part] for send in sends] for part in range(3))
-    rows = cursor.execute(_LISTED, (clients, senders, recipients, [pseudonym(number) for number in recipients])).fetchall()
+    recipients = [recipient for _, _, recipient in sends]
+    columns = ([client for client, _, _ in sends], [sender for _, sender, _ in sends], recipients, [pseudonym(one) for one in recipients])
+    rows = cursor.execute(_LISTED, columns).fetchall()
     return {row.n - 1 for row in rows}
 
 

@@ -148,7 +148,8 @@ def recover(since: datetime, now: datetime, *, dry_run: bool = False) -> Recover
 def _known_to_redis() -> dict[str, _Known]:
     known: dict[str, _Known] = {}
     for names in batched(cache.scan_iter(match="sms:{*}:m:*", count=10_000), _CHUNK):
-        for name, value in zip(names, cache.mget(names), strict=True):
+        values: list[Any] = cache.mget(names)
+        for name, value in zip(names, values, strict=True):
             if value is None:
                 continue  # its time ran out meanwhile
             client = name.decode().partition("{")[2].partition("}")[0]
