@@ -22,6 +22,8 @@ IDEMPOTENCY_TTL: Final = 24 * 3600
 FINAL_TTL: Final = 72 * 3600
 #: How long a day's counter is kept: as long as a refund to that day may come.
 QUOTA_TTL: Final = 40 * 24 * 3600
+#: How long a hash under the newest pepper waits for Server B, in seconds.
+REHASHED_TTL: Final = 7 * 24 * 3600
 #: After this many seconds Server B looks into a reservation that is still pending.
 PENDING_GRACE: Final = 15 * 60
 #: What the answer in a batch's reservation begins with, and no other does.
@@ -31,6 +33,11 @@ BATCH_ANSWER: Final = b'{"batch_id":"'
 def api_key(key_id: str) -> str:
     """String: JSON `KeyRecord`."""
     return f"sms:key:{key_id}"
+
+
+def rehashed(key_id: str) -> str:
+    """String: hex HMAC of a key's secret under the newest pepper, from whoever has seen it used while it is stored under an older one."""
+    return f"sms:rehash:{key_id}"
 
 
 def client_prefix(client_id: str) -> str:

@@ -2,6 +2,9 @@
 API keys: `sgw_<mode>_<key id>_<secret>`, compared as HMAC-SHA256 under a pepper, in constant time.
 
 An unknown key costs the same work as a wrong secret. Failures are throttled; a valid key always passes.
+
+While the pepper is rotated a key may still be stored under an older one. When it is used, Server B is left its hash under the newest, so
+that one after the other moves over without its client noticing.
 """
 
 import hmac
@@ -22,11 +25,12 @@ _KEY_ID: Final = re.compile(r"[a-z0-9]{1,64}")
 class Authenticator:
     """Turns the headers of a request into a principal, or into a `Problem`."""
 
-    def __init__(self, directory: Directory, clock: Clock, throttle: Throttle, pepper: str) -> None:
+    def __init__(self, directory: Directory, clock: Clock, throttle: Throttle, peppers: tuple[bytes, ...]) -> None:
         self._directory = directory
         self._clock = clock
         #: Keyed once: each secret is hashed by a copy of it.
-        self._mac = hmac.new(pepper.encode(), digestmod="sha256")
+        self._macs = [hmac.new(pepper, digestmod="sha256") for pepper in peppers]
+        self._noted: set[tuple[str, str]] = set()
         self._throttle = throttle
 
     async def authenticate(self, headers: dict[bytes, bytes], address: str, scope: str) -> Principal:
@@ -43,22 +47,40 @@ class Authenticator:
         except CacheError as error:
             raise Problem("cache.unavailable") from error
         expected = principal.secret_hash if principal is not None else _NO_HASH
-        mac = self._mac.copy()
-        mac.update(secret)
-        matches = hmac.compare_digest(mac.hexdigest(), expected)
-        if principal is None or not matches or principal.mode != mode:
+        hashes = [_hash(mac, secret) for mac in self._macs]
+        # All of them, so that it takes as long whichever fits.
+        matches = [hmac.compare_digest(one, expected) for one in hashes]
+        if principal is None or not any(matches) or principal.mode != mode:
             raise await self._failure("auth.invalid_key", address)
         if principal.expires_at is not None and principal.expires_at * 1000 <= self._clock.now_ms():
             raise await self._failure("auth.invalid_key", address)
+        if not matches[0]:
+            await self._leave(key_id, hashes[0])
         if principal.networks and not _within(address, principal):
             raise Problem("auth.network")
         if scope not in principal.scopes:
             raise Problem("auth.scope", f"This key lacks the scope `{scope}`.")
         return principal
 
+    async def _leave(self, key_id: str, newest: str) -> None:
+        """Leave Server B the hash under the newest pepper; where Redis does not answer, at the next use."""
+        if (key_id, newest) in self._noted:
+            return
+        try:
+            await self._directory.leave_hash(key_id, newest)
+        except CacheError:
+            return
+        self._noted.add((key_id, newest))
+
     async def _failure(self, code: str, address: str) -> Problem:
         wait = await self._throttle.failed(address)
         return Problem(code) if wait is None else Problem("auth.throttled", retry_after=wait)
+
+
+def _hash(mac: hmac.HMAC, secret: bytes) -> str:
+    mac = mac.copy()
+    mac.update(secret)
+    return mac.hexdigest()
 
 
 def _split(presented: bytes) -> tuple[str, str, bytes]:

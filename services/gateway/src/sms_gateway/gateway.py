@@ -31,7 +31,7 @@ class Gateway:
         self.calendar = Calendar()
         self.cache = Cache(settings.redis_url.get_secret_value(), self.clock, scripts=(ADMISSION, FINALIZE, RELEASE, THROTTLE))
         self.directory = Directory(self.cache)
-        self.authenticator = Authenticator(self.directory, self.clock, Throttle(self.cache), settings.key_pepper.get_secret_value())
+        self.authenticator = Authenticator(self.directory, self.clock, Throttle(self.cache), settings.peppers)
         self.broker = Broker(settings.rabbitmq_url.get_secret_value())
         self.settler = Settler(self.cache)
         self.publisher = Publisher(self.broker, self.settler)

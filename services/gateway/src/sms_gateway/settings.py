@@ -21,6 +21,8 @@ class Settings(BaseSettings):
     """How clients and providers reach this gateway; callback and documentation URLs begin with it."""
     key_pepper: Annotated[SecretStr, Field(min_length=32)]
     """The key of the HMAC under which the secrets of API keys are stored."""
+    key_pepper_previous: SecretStr = SecretStr("")
+    """Older ones, by commas, under which keys may still be stored: while the pepper is rotated."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """The least level that is logged."""
@@ -41,10 +43,26 @@ class Settings(BaseSettings):
     prometheus_multiproc_dir: Annotated[Path | None, Field(validation_alias="PROMETHEUS_MULTIPROC_DIR")] = None
     """A folder in which several processes add up their metrics."""
 
+    @field_validator("key_pepper_previous")
+    @classmethod
+    def _each_is_long(cls, secrets: SecretStr) -> SecretStr:
+        if any(len(secret) < 32 for secret in _parts(secrets)):
+            raise ValueError("each must have 32 characters or more")
+        return secrets
+
+    @property
+    def peppers(self) -> tuple[bytes, ...]:
+        """The newest first."""
+        return (self.key_pepper.get_secret_value().encode(), *(secret.encode() for secret in _parts(self.key_pepper_previous)))
+
     @field_validator("public_base_url")
     @classmethod
     def _without_slash(cls, url: str) -> str:
         return url.rstrip("/")
+
+
+def _parts(secrets: SecretStr) -> list[str]:
+    return [part.strip() for part in secrets.get_secret_value().split(",") if part.strip()]
 
 
 @lru_cache(maxsize=1)

@@ -1,6 +1,7 @@
 """API keys, and who may call from where."""
 
 import asyncio
+import hmac
 
 import pytest
 
@@ -83,6 +84,23 @@ async def test_a_new_key_works_at_once_and_a_revoked_one_stops_in_time(system) -
         return (await code(system, fresh))[0] == 401
 
     await system.until(refused, seconds=5)
+
+
+async def test_a_key_under_an_older_pepper_works_and_its_new_hash_is_left_for_server_b(system) -> None:
+    authenticator = system.gateway.authenticator
+    older, newest = authenticator._peppers[0], b"n" * 40
+    authenticator._peppers = (newest, older)
+    try:
+        assert (await code(system, f"sgw_live_live1_{SECRET}"))[0] == 200
+        assert (await code(system, "sgw_live_live1_wrong"))[0] == 401
+        left = await system.redis.get(keyspace.rehashed("live1"))
+        assert left.decode() == hmac.digest(newest, SECRET.encode(), "sha256").hex()
+        # Once is enough; and a key under the newest leaves nothing.
+        await system.redis.delete(keyspace.rehashed("live1"))
+        assert (await code(system, f"sgw_live_live1_{SECRET}"))[0] == 200
+        assert await system.redis.get(keyspace.rehashed("live1")) is None
+    finally:
+        authenticator._peppers = (older,)
 
 
 async def test_after_thirty_failures_further_ones_are_throttled_but_a_valid_key_passes(system) -> None:

@@ -16,9 +16,19 @@ def new_secret() -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
 
 
-def key_hash(secret: str) -> str:
-    """What is stored and compared: hex HMAC-SHA256 under the pepper."""
-    return hmac.digest(environment.smsgw_key_pepper.get_secret_value().encode(), secret.encode(), "sha256").hex()
+def key_hash(secret: str, *, pepper: bytes | None = None) -> str:
+    """What is stored and compared: hex HMAC-SHA256, under the newest pepper unless another is given."""
+    return hmac.digest(pepper or environment.peppers[0], secret.encode(), "sha256").hex()
+
+
+def key_hashes(secret: str) -> list[str]:
+    """Under each pepper, the newest first."""
+    return [key_hash(secret, pepper=pepper) for pepper in environment.peppers]
+
+
+def pepper_mark() -> str:
+    """Tells keys under the newest pepper from others, and says nothing about it."""
+    return hmac.digest(environment.peppers[0], b"mark", "sha256").hex()[:8]
 
 
 def key_text(mode: str, key_id: str, secret: str) -> str:

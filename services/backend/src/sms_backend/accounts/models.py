@@ -54,6 +54,7 @@ class ApiKey(models.Model):
     client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="keys")
     mode = models.CharField(max_length=4, default=Mode.LIVE, choices=[(m, m.value) for m in Mode])
     hash = models.CharField(max_length=64, editable=False)
+    pepper = models.CharField(max_length=8, default="", db_default="", editable=False, help_text="Marks the pepper of the hash.")
     scopes = ArrayField(models.CharField(max_length=32), default=list)
     networks = ArrayField(models.CharField(max_length=43), default=list, blank=True, help_text="CIDR; none: from anywhere.")
     expires_at = models.DateTimeField(null=True, blank=True)

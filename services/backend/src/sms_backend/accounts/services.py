@@ -101,6 +101,7 @@ def issue_key(
         client=client,
         mode=values["mode"],
         hash=keys.key_hash(secret),
+        pepper=keys.pepper_mark(),
         scopes=values["scopes"],
         networks=values["networks"],
         expires_at=values["expires"],

@@ -11,6 +11,7 @@ from sms_backend.core.environment import environment
 from sms_backend.core.logs import configure
 
 SECRET_KEY = environment.smsgw_secret_key.get_secret_value()
+SECRET_KEY_FALLBACKS = environment.secret_key_fallbacks
 DEBUG = False
 ALLOWED_HOSTS = [host.strip() for host in environment.smsgw_allowed_hosts.split(",")]
 INSTALLED_APPS = [

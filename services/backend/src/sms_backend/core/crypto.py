@@ -3,10 +3,11 @@
 import json
 from typing import Any
 
-from cryptography.fernet import Fernet, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from sms_backend.core.environment import environment
 
+_newest = Fernet(environment.credential_keys[0])
 _box = MultiFernet([Fernet(key) for key in environment.credential_keys])
 
 
@@ -19,6 +20,15 @@ def unseal(token: str) -> dict[str, Any]:
     """Decrypt what `seal` wrote. Raises `cryptography.fernet.InvalidToken` when no key fits."""
     decoded: dict[str, Any] = json.loads(_box.decrypt(token.encode()))
     return decoded
+
+
+def is_newest(token: str) -> bool:
+    """Whether it is encrypted under the newest key."""
+    try:
+        _newest.decrypt(token.encode())
+    except InvalidToken:
+        return False
+    return True
 
 
 def reseal(token: str) -> str:

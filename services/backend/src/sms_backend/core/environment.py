@@ -14,6 +14,9 @@ SHORTEST_RETENTION = 40
 SHORTEST_ERASURE = 4
 
 
+SHORTEST_SECRET = 32
+
+
 class Environment(BaseSettings):
     """Every option of Server B."""
 
@@ -25,8 +28,17 @@ class Environment(BaseSettings):
     public_base_url: str = Field(description="Where providers and clients reach the gateway from outside; callback URLs start with it.")
     smsgw_secret_key: SecretStr = Field(min_length=32, description="Django's secret: sessions and tokens of the console.")
     smsgw_key_pepper: SecretStr = Field(min_length=32, description="Under which API keys are hashed; the same as the gateway's.")
+    smsgw_secret_key_previous: SecretStr = Field(
+        default=SecretStr(""), description="Older ones, by commas, that still open sessions and tokens: while it is rotated."
+    )
+    smsgw_key_pepper_previous: SecretStr = Field(
+        default=SecretStr(""), description="Older ones, by commas, under which keys may still be stored; the same as the gateway's."
+    )
     smsgw_credential_keys: SecretStr = Field(description="Fernet keys for provider credentials, comma-separated; the first encrypts.")
     smsgw_callback_secret: SecretStr = Field(min_length=32, description="Signs the callback URL of each message.")
+    smsgw_callback_secret_previous: SecretStr = Field(
+        default=SecretStr(""), description="Older ones, by commas, with which callback URLs on their way are signed: while it is rotated."
+    )
     smsgw_log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     smsgw_web_host: str = Field(default="127.0.0.1", description="Where the console and the history listen.")
     smsgw_web_port: int = Field(default=8001, description="The port of the console and the history.")
@@ -88,6 +100,13 @@ class Environment(BaseSettings):
             Fernet(key.strip())
         return value
 
+    @field_validator("smsgw_secret_key_previous", "smsgw_key_pepper_previous", "smsgw_callback_secret_previous")
+    @classmethod
+    def _each_is_long(cls, value: SecretStr) -> SecretStr:
+        if any(len(secret) < SHORTEST_SECRET for secret in _parts(value)):
+            raise ValueError(f"each must have {SHORTEST_SECRET} characters or more")
+        return value
+
     @field_validator("smsgw_web_trusted_proxies")
     @classmethod
     def _are_networks(cls, value: str) -> str:
@@ -104,6 +123,21 @@ class Environment(BaseSettings):
     def credential_keys(self) -> list[str]:
         """Fernet keys, the one that encrypts first."""
         return [key.strip() for key in self.smsgw_credential_keys.get_secret_value().split(",")]
+
+    @cached_property
+    def peppers(self) -> tuple[bytes, ...]:
+        """Under which API keys are hashed, the newest first."""
+        return _secrets(self.smsgw_key_pepper, self.smsgw_key_pepper_previous)
+
+    @cached_property
+    def callback_secrets(self) -> tuple[bytes, ...]:
+        """With which callback URLs are signed, the newest first."""
+        return _secrets(self.smsgw_callback_secret, self.smsgw_callback_secret_previous)
+
+    @cached_property
+    def secret_key_fallbacks(self) -> list[str]:
+        """Django's older secrets."""
+        return _parts(self.smsgw_secret_key_previous)
 
     @cached_property
     def trusted_proxies(self) -> list[str]:
@@ -131,6 +165,14 @@ class Environment(BaseSettings):
                 "options": "-c statement_timeout=30000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=15000 -c timezone=UTC",
             },
         }
+
+
+def _parts(value: SecretStr) -> list[str]:
+    return [part.strip() for part in value.get_secret_value().split(",") if part.strip()]
+
+
+def _secrets(newest: SecretStr, previous: SecretStr) -> tuple[bytes, ...]:
+    return (newest.get_secret_value().encode(), *(secret.encode() for secret in _parts(previous)))
 
 
 environment = Environment()

@@ -17,7 +17,8 @@ from typing import ClassVar
 
 from django.http import HttpRequest
 
-from sms_backend.accounts.keys import key_hash
+from sms_backend.accounts import rotation
+from sms_backend.accounts.keys import key_hashes
 from sms_backend.accounts.models import ApiKey
 from sms_backend.core.peers import peer, within
 from sms_backend.history.problems import Problem
@@ -80,11 +81,14 @@ def authenticate(request: HttpRequest) -> Reader:
             raise _failure("auth.missing_key", address)
     key_id, mode, secret = _split(presented.strip())
     key = ApiKey.objects.filter(id=key_id, revoked_at=None).first() if key_id else None
-    matches = hmac.compare_digest(key_hash(secret), key.hash if key is not None else _NO_HASH)
-    if key is None or not matches or key.mode != mode:
+    hashes = key_hashes(secret)
+    matches = [hmac.compare_digest(one, key.hash if key is not None else _NO_HASH) for one in hashes]
+    if key is None or not any(matches) or key.mode != mode:
         raise _failure("auth.invalid_key", address)
     if key.expires_at is not None and key.expires_at.timestamp() <= time.time():
         raise _failure("auth.invalid_key", address)
+    if not matches[0]:
+        rotation.leave_hash(key.id, hashes[0])
     if key.networks and not within(address, key.networks):
         raise Problem("auth.network")
     if SCOPE not in key.scopes:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
+from sms_backend.accounts import rotation
 from sms_backend.core.environment import environment
 from sms_backend.messages import cancel, deliveries, erasure, leftovers, partitions, sweeper_runs
 from sms_backend.messages import sweep as sweeps
@@ -72,6 +73,7 @@ def housekeeping(*, now: datetime) -> None:
             "reservations": partial(reservations.clear_pending, now),
             "inbound_parts": _hand_on_incomplete,
             "cancel_requests": _forget_cancels,
+            "key_hashes": rotation.take_hashes,
             "unreported": _until_short(partial(sweeps.unreported, limit=_BATCH)),
         }
     )
