@@ -54,7 +54,7 @@ REFERENCE = Path(__file__).parent / "reference"
 EXAMPLE = Path(__file__).parent.parent / ".env.example"
 _PART = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 #: Options that every Django command has.
-_DJANGOS = {"settings", "pythonpath", "verbosity", "version"}
+_DJANGOS = {"settings", "pythonpath", "verbosity", "version", "help", "traceback", "no_color", "force_color", "skip_checks", "as_json"}
 _METRICS = {"Counter": "counter", "Gauge": "gauge", "Histogram": "histogram", "GaugeMetricFamily": "gauge"}
 #: Whose keys are in Redis; the others are written by Server A, and settled or restored by Server B.
 _WRITTEN_BY_B = {"api_key", "client", "status", "refunded"}
@@ -175,8 +175,8 @@ def _noun(name: str, command: Any) -> str:
     part = f"### {name}\n\n{command.help}\n"
     parser = command.create_parser("./smsgw manage", name)
     if isinstance(command, PlainCommand):
-        options = [a for a in parser._actions if a.option_strings and a.help and a.metavar and a.dest not in _DJANGOS]  # noqa: SLF001
-        usage = " ".join(f"[{a.option_strings[0]} {a.metavar}]" for a in options)
+        options = [a for a in parser._actions if a.option_strings and a.help and a.dest not in _DJANGOS]  # noqa: SLF001
+        usage = " ".join(_usage(a) for a in options)
         words = "; ".join(f"`{a.option_strings[0]}`: {a.help}" for a in options)
         return part + "\n" + table(["command", "does"], [[f"`{name} {usage}`", words]])
     for action in parser._actions:  # noqa: SLF001 - argparse has no other way to ask
@@ -188,6 +188,10 @@ def _noun(name: str, command: Any) -> str:
             rows.append([f"`{name} {usage.replace(' [-h]', '').replace(' [--json]', '')}`", choice.help or ""])
         part += "\n" + table(["command", "does"], rows)
     return part
+
+
+def _usage(option: argparse.Action) -> str:
+    return f"[{option.option_strings[0]}{f' {option.metavar}' if option.metavar else ''}]"
 
 
 def capabilities() -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import NoReturn
 from xml.etree import ElementTree as ET
 
@@ -26,6 +27,18 @@ MEMBERS = ("packages/*", "services/*", "simulators", "stack")
 ALONE = {"repo", "containers"}
 #: A worker that was killed is noticed by time alone: tests do not wait as long as a provider would.
 IMPATIENT = {"SMSGW_LEASE": "25", "SMSGW_UNKNOWN_WAIT": "5"}
+#: Tiers whose system is another than everybody's.
+SETTINGS = {
+    "scale": {
+        "SMSGW_GATEWAY_WORKERS": "2",
+        "SMSGW_INTAKES": "2",
+        "SMSGW_WORKERS": "2",
+        "SMSGW_WORKERS_OTP": "2",
+        "SMSGW_WORKERS_UPKEEP": "2",
+        "SMSGW_BEATS": "2",
+        "SMSGW_WEB_WORKERS": "2",
+    }
+}
 NO_TESTS = 5  #: pytest's exit code when nothing was collected
 
 
@@ -100,7 +113,7 @@ class Run:
             return self._pytest(name, places, [], own_environment())
         if name == browser.TIER:
             browser.prepare()
-        with self._up(simulator=True) as instance:
+        with self._up(simulator=True, settings=SETTINGS.get(name, {})) as instance:
             environment = {
                 **own_environment(),
                 "SMSGW_HOME": str(self.home.path),
@@ -111,12 +124,15 @@ class Run:
             return self._pytest(name, places, [], environment)
 
     @contextmanager
-    def _up(self, *, services_only: bool = False, simulator: bool = False) -> Iterator[Instance]:
+    def _up(
+        self, *, services_only: bool = False, simulator: bool = False, settings: Mapping[str, str] = MappingProxyType({})
+    ) -> Iterator[Instance]:
         # From nothing each time: what an earlier run left would route, count and be found.
         lifecycle.down(self.home)
         forget(self.home.data)
         try:
-            yield lifecycle.up(self.home, services_only=services_only, simulator=simulator, given=own_environment() | IMPATIENT)
+            given = {**own_environment(), **IMPATIENT, **settings}
+            yield lifecycle.up(self.home, services_only=services_only, simulator=simulator, given=given)
         finally:
             lifecycle.down(self.home)
 

@@ -18,7 +18,7 @@ class Command(PlainCommand):
     help = "After a restore: what may have been sent since is held as unknown, what Redis knows is taken over, and sending is paused."
 
     def options(self, parser: CommandParser) -> None:
-        parser.add_argument("--since", required=True, metavar="T", help="when the backup was made, as 2026-11-25T03:00:00Z")
+        parser.add_argument("--since", required=True, metavar="T", help="needed: when the backup was made, as 2026-11-25T03:00:00Z")
         parser.add_argument("--dry-run", action="store_true", help="only look")
 
     def run(self, arguments: Namespace) -> Shown:

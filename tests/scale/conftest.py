@@ -1,0 +1,48 @@
+"""The system with two of each process; `./smsgw test scale` brings it up and names it in the environment."""
+
+import json
+import os
+from collections.abc import Iterator
+from uuid import uuid4
+
+import httpx
+import pytest
+from system import Provider, Sender, System, until
+
+
+@pytest.fixture(scope="session")
+def system() -> Iterator[System]:
+    if "E2E_GATEWAY_URL" not in os.environ:
+        raise pytest.UsageError("No system to test: run these tests by ./smsgw test scale")
+    with httpx.Client(timeout=30) as http:
+        found = System(
+            gateway=os.environ["E2E_GATEWAY_URL"],
+            console=os.environ["E2E_CONSOLE_URL"],
+            simulator=os.environ["E2E_SIMULATOR_URL"],
+            http=http,
+        )
+        until(found.is_ready, seconds=90, what="the system ready")
+        yield found
+
+
+@pytest.fixture
+def vendor(system: System) -> Provider:
+    """An account that takes everything and reports it delivered."""
+    made = Provider(slug=f"scale-{uuid4().hex[:8]}", account_sid=f"AC{uuid4().hex}", auth_token=uuid4().hex)
+    system.behave(made, reports={"statuses": [{"status": "delivered", "delay": 0.05}]})
+    config = {"account_sid": made.account_sid, "auth_token": made.auth_token, "base_url": system.simulator}
+    system.manage("provider", "add", made.slug, "--adapter=twilio", "--config=-", feed=json.dumps(config))
+    return made
+
+
+@pytest.fixture
+def senders(system: System, vendor: Provider) -> list[Sender]:
+    """Some clients, known to every gateway process."""
+    made = []
+    for _ in range(3):
+        name = f"scale-{uuid4().hex[:8]}"
+        client = system.manage("client", "add", name, "--default-sender=SCALE")
+        sender = Sender(system=system, name=name, id=client["id"], key=system.manage("key", "add", name)["key"])
+        until(lambda sender=sender: vendor.slug in sender.account()["providers"], seconds=10, what="client and provider known")
+        made.append(sender)
+    return made
