@@ -5,6 +5,7 @@ import os
 
 import pytest
 from cryptography.fernet import Fernet, MultiFernet
+from django.contrib.auth.models import User
 from django.core import signing
 from django.db import connection
 from django.test import Client
@@ -12,12 +13,13 @@ from django.test import Client
 from sms_backend.accounts import keys, rotation, webhooks
 from sms_backend.accounts.models import ApiKey
 from sms_backend.config import settings as django_settings
+from sms_backend.console.models import Totp
 from sms_backend.core import crypto
 from sms_backend.core.cache import cache
 from sms_backend.core.crypto import seal, unseal
 from sms_backend.core.environment import Environment, environment
 from sms_backend.messages import pseudonyms
-from sms_backend.pipeline import callback_urls
+from sms_backend.routing import callback_urls
 from sms_backend.routing.models import Provider
 from sms_contract import keyspace
 
@@ -88,23 +90,30 @@ def test_keys_from_before_peppers_were_marked_count_as_under_the_only_one(client
 
 def test_urls_signed_with_the_older_secret_are_still_believed(told):
     url = callback_urls.attempt_url("alpha", "token", "0192f0c1-0000-7000-8000-000000000000", 1)
+    account_url = callback_urls.signed_account_url("alpha", "token")
+    account_query = dict([account_url.partition("?")[2].split("=")])
     query = dict(part.split("=") for part in url.partition("?")[2].split("&"))
     told(SMSGW_CALLBACK_SECRET=NEW, SMSGW_CALLBACK_SECRET_PREVIOUS=environment.smsgw_callback_secret.get_secret_value())
     assert callback_urls.attempt_of("alpha", query) == ("0192f0c1-0000-7000-8000-000000000000", 1)
     assert callback_urls.attempt_of("beta", query) is None
+    assert callback_urls.is_signed_account_url("alpha", "token", account_query)
+    assert not callback_urls.is_signed_account_url("beta", "token", account_query)
+    assert callback_urls.signed_account_url("alpha", "token") != account_url
     assert callback_urls.attempt_url("alpha", "token", "0192f0c1-0000-7000-8000-000000000000", 1) != url
     told(SMSGW_CALLBACK_SECRET_PREVIOUS="")
     assert callback_urls.attempt_of("alpha", query) is None
+    assert not callback_urls.is_signed_account_url("alpha", "token", account_query)
 
 
 def test_everything_encrypted_moves_to_the_newest_key(client, ready, manage_json, told):
     Provider.objects.create(slug="alpha", adapter="test", config=seal({"token": "t"}))
     issued = webhooks.add_endpoint(client, "https://example.com/hook")
     webhooks.rotate(issued.endpoint)
+    Totp.made_for(User.objects.create(username="ann"))
     known_as = pseudonyms.pseudonym("+447911123456")
     newest = base64.urlsafe_b64encode(os.urandom(32)).decode()
     told(SMSGW_CREDENTIAL_KEYS=f"{newest},{environment.smsgw_credential_keys.get_secret_value()}")
-    assert manage_json("secrets", "reseal") == {"providers": 1, "webhook_secrets": 2, "pseudonym_key": 1}
+    assert manage_json("secrets", "reseal") == {"providers": 1, "webhook_secrets": 2, "pseudonym_key": 1, "authenticators": 1}
     assert set(manage_json("secrets", "reseal").values()) == {0}
     # The newest alone opens all that there is: every column that looks like it was encrypted.
     told(SMSGW_CREDENTIAL_KEYS=newest)

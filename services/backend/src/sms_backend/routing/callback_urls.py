@@ -12,11 +12,9 @@ from urllib.parse import quote
 from sms_backend.core.environment import environment
 
 
-def mac(provider: str, tracking_id: str, attempt: int, *, secret: bytes | None = None) -> str:
-    """Proves that a URL was made here: 32 hex digits of an HMAC-SHA256, by the newest secret unless another is given."""
-    return hmac.new(secret or environment.callback_secrets[0], f"{provider}|{tracking_id}|{attempt}".encode(), hashlib.sha256).hexdigest()[
-        :32
-    ]
+def mac(provider: str, tracking_id: str, attempt: int) -> str:
+    """Proves that an attempt's URL was made here: 32 hex digits of an HMAC-SHA256."""
+    return _mac(_of_attempt(provider, tracking_id, attempt), environment.callback_secrets[0])
 
 
 def account_url(provider: str, token: str) -> str:
@@ -26,7 +24,7 @@ def account_url(provider: str, token: str) -> str:
 
 def account_mac(provider: str, token: str) -> str:
     """Proves that an account's URL was made here: 32 hex digits of an HMAC-SHA256."""
-    return hmac.new(_SECRET, f"account|{provider}|{token}".encode(), hashlib.sha256).hexdigest()[:32]
+    return _mac(_of_account(provider, token), environment.callback_secrets[0])
 
 
 def signed_account_url(provider: str, token: str) -> str:
@@ -36,7 +34,7 @@ def signed_account_url(provider: str, token: str) -> str:
 
 def is_signed_account_url(provider: str, token: str, query: dict[str, str]) -> bool:
     """Whether the URL that a request came to is that one."""
-    return hmac.compare_digest(account_mac(provider, token).encode(), query.get("k", "").encode())
+    return _is_ours(_of_account(provider, token), query.get("k", ""))
 
 
 def attempt_url(provider: str, token: str, tracking_id: str, attempt: int) -> str:
@@ -49,8 +47,21 @@ def attempt_of(provider: str, query: dict[str, str]) -> tuple[str, int] | None:
     tracking_id, number, signature = query.get("m", ""), query.get("a", ""), query.get("s", "")
     if not number.isascii() or not number.isdigit() or len(number) > 5:
         return None
-    # Of those that are on their way some were made before the secret was changed.
-    valid = [mac(provider, tracking_id, int(number), secret=secret) for secret in environment.callback_secrets]
-    if not any(hmac.compare_digest(one.encode(), signature.encode()) for one in valid):
-        return None
-    return tracking_id, int(number)
+    return (tracking_id, int(number)) if _is_ours(_of_attempt(provider, tracking_id, int(number)), signature) else None
+
+
+def _of_attempt(provider: str, tracking_id: str, attempt: int) -> str:
+    return f"{provider}|{tracking_id}|{attempt}"
+
+
+def _of_account(provider: str, token: str) -> str:
+    return f"account|{provider}|{token}"
+
+
+def _is_ours(what: str, signature: str) -> bool:
+    """Of the URLs that are in use some were made before the secret was changed."""
+    return any(hmac.compare_digest(_mac(what, secret).encode(), signature.encode()) for secret in environment.callback_secrets)
+
+
+def _mac(what: str, secret: bytes) -> str:
+    return hmac.new(secret, what.encode(), hashlib.sha256).hexdigest()[:32]

@@ -3,6 +3,7 @@
 from argparse import Namespace
 
 from sms_backend.accounts import rotation
+from sms_backend.console.models import Totp
 from sms_backend.core.operator import OperatorCommand, Shown, fields
 from sms_backend.messages.models import PseudonymKey
 from sms_backend.routing.models import Provider
@@ -28,5 +29,6 @@ class Command(OperatorCommand):
             "providers": rotation.reseal_field(Provider.objects.all(), "config"),
             "webhook_secrets": rotation.reseal_signing_secrets(),
             "pseudonym_key": rotation.reseal_field(PseudonymKey.objects.all(), "secret"),
+            "authenticators": rotation.reseal_field(Totp.objects.all(), "sealed_key"),
         }
         return Shown(moved, *fields(moved), "The older keys may be taken out of SMSGW_CREDENTIAL_KEYS now, of every process.")
