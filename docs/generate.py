@@ -125,7 +125,7 @@ def exchanges() -> str:
 def redis_keys() -> str:
     rows = [[f"`{getattr(keyspace, name)}`", "B", _comment_over(keyspace, name)] for name in ("MARKER", "PROVIDERS")]
     for name, function in inspect.getmembers(keyspace, inspect.isfunction):
-        if name not in {"client_prefix", "idempotency_digest"}:
+        if name not in {"client_prefix", "idempotency_digest", "pepper_mark"}:
             key = function(**{parameter: f"<{parameter}>" for parameter in inspect.signature(function).parameters})
             rows.append([f"`{key}`", "B" if name in _WRITTEN_BY_B else "A, B", sentence(function.__doc__)])
     return table(["key", "written by", "what"], rows)

@@ -7,6 +7,7 @@ reservations, idempotency keys, counters, buckets and failures.
 """
 
 import hashlib
+import hmac
 from typing import Final
 
 import msgspec
@@ -35,9 +36,14 @@ def api_key(key_id: str) -> str:
     return f"sms:key:{key_id}"
 
 
-def rehashed(key_id: str) -> str:
-    """String: hex HMAC of a key's secret under the newest pepper, from whoever has seen it used while it is stored under an older one."""
-    return f"sms:rehash:{key_id}"
+def rehashed(key_id: str, mark: str) -> str:
+    """String: hex HMAC of a key's secret under the pepper of a `pepper_mark`, from whoever has seen it used under an older one."""
+    return f"sms:rehash:{mark}:{key_id}"
+
+
+def pepper_mark(pepper: bytes) -> str:
+    """Tells peppers apart, and says nothing about them."""
+    return hmac.digest(pepper, b"mark", "sha256").hex()[:8]
 
 
 def client_prefix(client_id: str) -> str:

@@ -77,8 +77,22 @@ def test_what_is_left_for_a_key_must_be_a_hash(client, ready, manage_json, told)
     key_id = manage_json("key", "add", client.name)["key_id"]
     told(SMSGW_KEY_PEPPER=NEW, SMSGW_KEY_PEPPER_PREVIOUS=environment.smsgw_key_pepper.get_secret_value())
     for wrong in (b"", b"x" * 64, b"ab", b"\xff" * 64):
-        cache.set(keyspace.rehashed(key_id), wrong)
+        cache.set(keyspace.rehashed(key_id, keys.pepper_mark()), wrong)
         assert rotation.take_hashes() == 0
+
+
+def test_what_was_left_for_one_pepper_is_not_taken_for_the_next(client, ready, manage_json, told, http):
+    issued = manage_json("key", "add", client.name)
+    first = environment.smsgw_key_pepper.get_secret_value()
+    told(SMSGW_KEY_PEPPER=NEW, SMSGW_KEY_PEPPER_PREVIOUS=first)
+    assert ask(http, issued["key"]) == 200
+    # Changed once more, before a sweeper came.
+    told(SMSGW_KEY_PEPPER="m" * 40, SMSGW_KEY_PEPPER_PREVIOUS=f"{NEW},{first}")
+    assert rotation.take_hashes() == 0
+    assert ask(http, issued["key"]) == 200
+    assert rotation.take_hashes() == 1
+    told(SMSGW_KEY_PEPPER_PREVIOUS="")
+    assert ask(http, issued["key"]) == 200
 
 
 def test_keys_from_before_peppers_were_marked_count_as_under_the_only_one(client, ready, manage_json, told):

@@ -12,6 +12,7 @@ import re
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
+from sms_contract.keyspace import pepper_mark
 from sms_gateway.cache import CacheError
 from sms_gateway.clock import Clock
 from sms_gateway.directory import Directory, Principal
@@ -67,7 +68,7 @@ class Authenticator:
         if (key_id, newest) in self._noted:
             return
         try:
-            await self._directory.leave_hash(key_id, newest)
+            await self._directory.leave_hash(key_id, pepper_mark(self._peppers[0]), newest)
         except CacheError:
             return
         self._noted.add((key_id, newest))

@@ -133,9 +133,9 @@ class Directory:
             raise CacheError("providers are not projected")
         return found
 
-    async def leave_hash(self, key_id: str, newest: str) -> None:
-        """Leave Server B a key's hash under the newest pepper. Raises `CacheError`."""
-        await self._cache.run(("SET", keyspace.rehashed(key_id), newest, "EX", keyspace.REHASHED_TTL))
+    async def leave_hash(self, key_id: str, mark: str, newest: str) -> None:
+        """Leave Server B a key's hash under the pepper of that mark. Raises `CacheError`."""
+        await self._cache.run(("SET", keyspace.rehashed(key_id, mark), newest, "EX", keyspace.REHASHED_TTL))
 
     async def _load_principal(self, key_id: str) -> Principal | None:
         found, marker = await self._cache.run(("GET", keyspace.api_key(key_id)), ("HGET", keyspace.MARKER, "admit"))

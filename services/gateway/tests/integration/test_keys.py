@@ -93,12 +93,13 @@ async def test_a_key_under_an_older_pepper_works_and_its_new_hash_is_left_for_se
     try:
         assert (await code(system, f"sgw_live_live1_{SECRET}"))[0] == 200
         assert (await code(system, "sgw_live_live1_wrong"))[0] == 401
-        left = await system.redis.get(keyspace.rehashed("live1"))
+        where = keyspace.rehashed("live1", keyspace.pepper_mark(newest))
+        left = await system.redis.get(where)
         assert left.decode() == hmac.digest(newest, SECRET.encode(), "sha256").hex()
         # Once is enough; and a key under the newest leaves nothing.
-        await system.redis.delete(keyspace.rehashed("live1"))
+        await system.redis.delete(where)
         assert (await code(system, f"sgw_live_live1_{SECRET}"))[0] == 200
-        assert await system.redis.get(keyspace.rehashed("live1")) is None
+        assert await system.redis.get(where) is None
     finally:
         authenticator._peppers = (older,)
 

@@ -5,6 +5,7 @@ import secrets
 import string
 
 from sms_backend.core.environment import environment
+from sms_contract import keyspace
 
 _ALPHABET = string.ascii_letters + string.digits
 #: 43 characters of 62 carry 256 bits.
@@ -27,8 +28,8 @@ def key_hashes(secret: str) -> list[str]:
 
 
 def pepper_mark() -> str:
-    """Tells keys under the newest pepper from others, and says nothing about it."""
-    return hmac.digest(environment.peppers[0], b"mark", "sha256").hex()[:8]
+    """Tells keys under the newest pepper from others."""
+    return keyspace.pepper_mark(environment.peppers[0])
 
 
 def key_text(mode: str, key_id: str, secret: str) -> str:

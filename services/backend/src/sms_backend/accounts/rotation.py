@@ -27,7 +27,7 @@ _HEX = frozenset("0123456789abcdef")
 def leave_hash(key_id: str, newest: str) -> None:
     """A key was used that is stored under an older pepper; where Redis does not answer, the next use will tell."""
     try:
-        cache.set(keyspace.rehashed(key_id), newest, ex=keyspace.REHASHED_TTL)
+        cache.set(keyspace.rehashed(key_id, pepper_mark()), newest, ex=keyspace.REHASHED_TTL)
     except redis.RedisError as error:
         log.warning("rotation.postponed", error=type(error).__name__)
 
@@ -41,7 +41,7 @@ def take_hashes() -> int:
     if not left:
         return 0
     moved = 0
-    values: list[Any] = cache.mget([keyspace.rehashed(key.id) for key in left])
+    values: list[Any] = cache.mget([keyspace.rehashed(key.id, pepper_mark()) for key in left])
     for key, value in zip(left, values, strict=True):
         newest = (value or b"").decode("ascii", "replace")
         if len(newest) == 64 and set(newest) <= _HEX:

@@ -7,7 +7,7 @@ in the broker still, or gone with the database; those that Redis shows as sent a
 recognised and a late report finds them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -39,6 +39,8 @@ _MARGIN = timedelta(hours=1)
 _CHUNK = 500
 _MOST_NAMED = 1000
 _DECIDED = FINAL | {Status.SENT}
+_OPEN_STATUSES = frozenset(Status) - FINAL
+_UNKNOWN = "provider.unknown_outcome"
 
 _RETURNED = ", ".join(f"m.{column}" for column in COLUMNS.split(", "))
 #: Everything that has not come to its end, in the order in which others lock it.
@@ -80,7 +82,8 @@ FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text
 ON CONFLICT (id) DO NOTHING
 RETURNING {_RETURNED}, now() AS settled_at
 """  # noqa: S608 - constants
-_THERE = "SELECT id FROM messages WHERE id = ANY(%s::uuid[]) UNION ALL SELECT alias FROM aliases WHERE alias = ANY(%s::uuid[])"
+_THESE = "SELECT id, status, version, attempts FROM messages WHERE id = ANY(%s::uuid[]) AND id BETWEEN %s AND %s ORDER BY id"
+_ALIASES = "SELECT alias FROM aliases WHERE alias = ANY(%s::uuid[])"
 
 
 @dataclass(kw_only=True)
@@ -125,57 +128,101 @@ def recover(since: datetime, now: datetime, *, dry_run: bool = False) -> Recover
         if IntakeInstance.objects.filter(heartbeat_at__gt=now - _ALIVE).exists():
             raise ConflictError("intake is running: stop intake, workers and beat first, then run this again")
         pauses.pause()
-    known = _known_to_redis()
     found = Recovered()
-    place = UUID(int=0)
-    while True:
-        with hot_cursor() as cursor:
-            rows = cursor.execute(_OPEN, (place, _CHUNK)).fetchall()
-        if not rows:
-            break
-        place = rows[-1].id
-        changes = _decide(rows, known, found)
-        if not dry_run:
-            persist(partial(_become, changes=changes))
+    work = _Work(since=since, found=found, dry_run=dry_run)
+    for known in _shown_by_redis():
+        work.compare(known)
+    work.hold_the_rest()
     if not dry_run:
         with hot_cursor() as cursor:
             cursor.execute(_STARTED)
-    _put_back(known, since, found, dry_run=dry_run)
     log.warning("recovery.done", dry_run=dry_run, **{name: value for name, value in vars(found).items() if name != "missing"})
     return found
 
 
-def _known_to_redis() -> dict[str, _Known]:
-    known: dict[str, _Known] = {}
+def _shown_by_redis() -> Iterator[dict[str, _Known]]:
+    """All statuses, some at a time, by tracking id."""
     for names in batched(cache.scan_iter(match="sms:{*}:m:*", count=10_000), _CHUNK):
+        known: dict[str, _Known] = {}
         values: list[Any] = cache.mget(names)
         for name, value in zip(names, values, strict=True):
             if value is None:
                 continue  # its time ran out meanwhile
             client = name.decode().partition("{")[2].partition("}")[0]
             view = msgspec.json.decode(value.split(b"|", 2)[2], type=Message)
-            known[view.tracking_id] = _Known(client=client, view=view)
-    return known
+            if is_tracking_id(view.tracking_id):
+                known[view.tracking_id] = _Known(client=client, view=view)
+        yield known
 
 
-def _decide(rows: Iterable[Any], known: Mapping[str, _Known], found: Recovered) -> list[tuple[Any, ...]]:
-    changes: list[tuple[Any, ...]] = []
-    for row in rows:
-        newer = known.get(str(row.id))
-        if newer is not None and newer.view.version <= row.version:
-            newer = None
-        if newer is not None and newer.status is not Status.UNKNOWN:
-            found.taken_from_redis += 1
-            changes.append((row.id, newer.status, newer.view.version, *_outcome(newer.view)))
-        elif newer is None and (row.status == Status.SENT or row.later):
-            found.left += 1
-        else:
-            # Above what Redis shows, so that it is shown.
-            found.held += 1
-            version = max(row.version, newer.view.version if newer else 0) + 1
-            outcome = _outcome(newer.view) if newer else (None, None, row.attempts, None, None, None)
-            changes.append((row.id, Status.UNKNOWN, version, *outcome[:3], "provider.unknown_outcome", *outcome[4:]))
-    return changes
+class _Work:
+    """Both sides compared: what Redis shows first, then what it does not know."""
+
+    def __init__(self, *, since: datetime, found: Recovered, dry_run: bool) -> None:
+        self._first = int((since - _MARGIN).timestamp() * 1000)
+        self._found = found
+        self._dry_run = dry_run
+        self._decided: set[UUID] = set()
+
+    def compare(self, known: Mapping[str, _Known]) -> None:
+        """Take over what Redis knows better, and put back what it alone knows."""
+        if not known:
+            return
+        ids = sorted(known)
+        with hot_cursor() as cursor:
+            rows = cursor.execute(_THESE, (ids, ids[0], ids[-1])).fetchall()
+            there = {str(row.id) for row in rows} | {str(row.alias) for row in cursor.execute(_ALIASES, (ids,)).fetchall()}
+        changes = [
+            self._better(row, known[str(row.id)])
+            for row in rows
+            if row.status in _OPEN_STATUSES and known[str(row.id)].view.version > row.version
+        ]
+        self._decided.update(change[0] for change in changes)
+        self._write(changes)
+        self._put_back([known[one] for one in ids if one not in there and created_ms(one) >= self._first])
+
+    def hold_the_rest(self) -> None:
+        """Nobody knows what became of those that waited, or were under way."""
+        place = UUID(int=0)
+        while True:
+            with hot_cursor() as cursor:
+                rows = cursor.execute(_OPEN, (place, _CHUNK)).fetchall()
+            if not rows:
+                return
+            place = rows[-1].id
+            changes = []
+            for row in rows:
+                if row.id in self._decided:
+                    continue
+                if row.status == Status.SENT or row.later:
+                    self._found.left += 1
+                    continue
+                self._found.held += 1
+                changes.append((row.id, Status.UNKNOWN, row.version + 1, None, None, row.attempts, _UNKNOWN, None, None))
+            self._write(changes)
+
+    def _better(self, row: Any, newer: _Known) -> tuple[Any, ...]:
+        if newer.status is newer.view.status:
+            self._found.taken_from_redis += 1
+            return (row.id, newer.status, newer.view.version, *_outcome(newer.view))
+        # Above what Redis shows, so that it is shown.
+        self._found.held += 1
+        provider, provider_message_id, attempts, _, sent_at, delivered_at = _outcome(newer.view)
+        return (row.id, Status.UNKNOWN, newer.view.version + 1, provider, provider_message_id, attempts, _UNKNOWN, sent_at, delivered_at)
+
+    def _put_back(self, lost: list[_Known]) -> None:
+        sent = [one for one in lost if one.may_have_been_sent]
+        missing = [one.view.tracking_id for one in lost if not one.may_have_been_sent]
+        self._found.put_back += len(sent)
+        room = _MOST_NAMED - len(self._found.missing)
+        self._found.missing += missing[:room]
+        self._found.missing_more += len(missing[room:])
+        if sent and not self._dry_run:
+            persist(partial(_insert, sent=sent))
+
+    def _write(self, changes: list[tuple[Any, ...]]) -> None:
+        if changes and not self._dry_run:
+            persist(partial(_become, changes=sorted(changes)))
 
 
 def _outcome(view: Message) -> tuple[Any, ...]:
@@ -192,29 +239,10 @@ def _outcome(view: Message) -> tuple[Any, ...]:
 
 
 def _become(cursor: psycopg.Cursor[Any], *, changes: list[tuple[Any, ...]]) -> list[Any]:
-    if not changes:
-        return []
     columns = [list(column) for column in zip(*changes, strict=True)]
     rows = cursor.execute(_BECOME, (*columns, changes[0][0], changes[-1][0])).fetchall()
     _add_attempts(cursor, rows)
     return rows
-
-
-def _put_back(known: Mapping[str, _Known], since: datetime, found: Recovered, *, dry_run: bool) -> None:
-    first = int((since - _MARGIN).timestamp() * 1000)
-    recent = sorted(one for one in known if is_tracking_id(one) and created_ms(one) >= first)
-    for ids in batched(recent, _CHUNK):
-        with hot_cursor() as cursor:
-            there = {str(row.id) for row in cursor.execute(_THERE, (list(ids), list(ids))).fetchall()}
-        lost = [known[one] for one in ids if one not in there]
-        sent = [one for one in lost if one.may_have_been_sent]
-        found.put_back += len(sent)
-        missing = [one.view.tracking_id for one in lost if not one.may_have_been_sent]
-        room = _MOST_NAMED - len(found.missing)
-        found.missing += missing[:room]
-        found.missing_more += len(missing[room:])
-        if sent and not dry_run:
-            persist(partial(_insert, sent=sent))
 
 
 def _insert(cursor: psycopg.Cursor[Any], *, sent: list[_Known]) -> list[Any]:
@@ -245,7 +273,7 @@ def _row(one: _Known) -> tuple[Any, ...]:
         attempts,
         provider,
         provider_message_id,
-        "provider.unknown_outcome" if undecided else error,
+        _UNKNOWN if undecided else error,
         view.expires_at or view.created_at,
         view.created_at,
         sent_at,
