@@ -214,6 +214,7 @@ class _Work:
         sent = [one for one in lost if one.may_have_been_sent]
         missing = [one.view.tracking_id for one in lost if not one.may_have_been_sent]
         self._found.put_back += len(sent)
+        self._decided.update(UUID(one.view.tracking_id) for one in sent)
         room = _MOST_NAMED - len(self._found.missing)
         self._found.missing += missing[:room]
         self._found.missing_more += len(missing[room:])
