@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from django.db import connections
 
 from sms_backend.accounts.models import Client
 from sms_backend.core.cache import cache
@@ -180,6 +181,29 @@ def test_settling_twice_changes_nothing_more(stored: Make, client: Client) -> No
     assert persist(lambda cursor: settle(cursor, settlements)) == 1
     assert persist(lambda cursor: settle(cursor, settlements)) == 0
     assert (message(made).status, message(made).version) == ("sent", 3)
+
+
+def test_a_report_and_the_answer_at_the_same_time_wait_for_one_another_in_one_order(stored: Make, client: Client) -> None:
+    stored()
+    (start,) = start_all()
+
+    def answer() -> None:
+        try:
+            persist(lambda cursor: settle(cursor, [settled(start)]))
+        finally:
+            connections.close_all()
+
+    other = threading.Thread(target=answer)
+    with hot_cursor() as cursor:
+        # As `advance` does: the message first.
+        cursor.execute("SELECT 1 FROM messages WHERE id = %s FOR UPDATE", (start.message.id,))
+        other.start()
+        deadline = time.monotonic() + 10
+        while not cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+            assert time.monotonic() < deadline, "the answer does not wait"
+        cursor.execute("UPDATE attempts SET report = 'delivered' WHERE message_id = %s", (start.message.id,))
+    other.join(timeout=10)
+    assert (Attempt.objects.get().outcome, Attempt.objects.get().report) == ("accepted", "delivered")
 
 
 def test_a_failed_message_gives_its_charge_back_once(stored: Make, client: Client) -> None:

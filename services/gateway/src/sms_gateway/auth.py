@@ -31,6 +31,7 @@ class Authenticator:
         self._clock = clock
         #: Keyed once: each secret is hashed by a copy of it.
         self._macs = [hmac.new(pepper, digestmod="sha256") for pepper in peppers]
+        self._mark = pepper_mark(peppers[0])
         self._noted: set[tuple[str, str]] = set()
         self._throttle = throttle
 
@@ -68,7 +69,7 @@ class Authenticator:
         if (key_id, newest) in self._noted:
             return
         try:
-            await self._directory.leave_hash(key_id, pepper_mark(self._peppers[0]), newest)
+            await self._directory.leave_hash(key_id, self._mark, newest)
         except CacheError:
             return
         self._noted.add((key_id, newest))

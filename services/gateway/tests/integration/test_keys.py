@@ -6,6 +6,8 @@ import hmac
 import pytest
 
 from sms_contract import keyspace
+from sms_gateway.auth import Authenticator
+from sms_gateway.throttle import Throttle
 
 SECRET = "s3cret_with_underscores"
 
@@ -87,21 +89,21 @@ async def test_a_new_key_works_at_once_and_a_revoked_one_stops_in_time(system) -
 
 
 async def test_a_key_under_an_older_pepper_works_and_its_new_hash_is_left_for_server_b(system) -> None:
-    authenticator = system.gateway.authenticator
-    older, newest = authenticator._peppers[0], b"n" * 40
-    authenticator._peppers = (newest, older)
+    newest, gateway = b"n" * 40, system.gateway
+    before = gateway.authenticator
+    gateway.authenticator = Authenticator(gateway.directory, gateway.clock, Throttle(gateway.cache), (newest, *gateway.settings.peppers))
     try:
         assert (await code(system, f"sgw_live_live1_{SECRET}"))[0] == 200
         assert (await code(system, "sgw_live_live1_wrong"))[0] == 401
         where = keyspace.rehashed("live1", keyspace.pepper_mark(newest))
         left = await system.redis.get(where)
         assert left.decode() == hmac.digest(newest, SECRET.encode(), "sha256").hex()
-        # Once is enough; and a key under the newest leaves nothing.
+        # Once is enough.
         await system.redis.delete(where)
         assert (await code(system, f"sgw_live_live1_{SECRET}"))[0] == 200
         assert await system.redis.get(where) is None
     finally:
-        authenticator._peppers = (older,)
+        gateway.authenticator = before
 
 
 async def test_after_thirty_failures_further_ones_are_throttled_but_a_valid_key_passes(system) -> None:

@@ -4,7 +4,7 @@ import json
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sms_gateway.batch_reading import fingerprint_of
@@ -75,6 +75,7 @@ _json = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(_json, st.booleans())
 def test_what_has_no_name_twice_is_never_refused(value: object, ascii_only: bool) -> None:
     body = json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
@@ -85,6 +86,7 @@ def test_what_has_no_name_twice_is_never_refused(value: object, ascii_only: bool
     refuse_repeated(body, msgspec.json.encode(read))
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), st.text(st.characters(exclude_categories=["Cs"])), min_size=1))
 def test_what_has_one_is(value: dict[str, str]) -> None:
     entries = [f"{json.dumps(name)}:{json.dumps(item)}" for name, item in value.items()]

@@ -16,6 +16,8 @@ from sms_contract.status import Status
 
 _RETURNED = ", ".join(f"m.{column}" for column in COLUMNS.split(", "))
 
+#: Messages before their attempts, in the order of ids, as whoever applies reports does: one may come before the answer is settled.
+_LOCK = "SELECT FROM messages WHERE id = ANY(%s::uuid[]) AND id BETWEEN %s AND %s ORDER BY id FOR NO KEY UPDATE"
 _FINISH = """
 UPDATE attempts a SET outcome = x.outcome, provider_message_id = coalesce(x.provider_message_id, a.provider_message_id),
     error_code = x.error_code, error_detail = x.error_detail, error_provider_code = x.provider_code, finished_at = now()
@@ -90,6 +92,7 @@ def settle(cursor: psycopg.Cursor[Any], settlements: Sequence[Settlement]) -> li
     if not settlements:
         return []
     s = sorted(settlements, key=lambda settlement: settlement.message_id)
+    cursor.execute(_LOCK, ([x.message_id for x in s], s[0].message_id, s[-1].message_id))
     lost = errors_of_lost(cursor, [x.message_id for x in s if x.status is Status.UNDELIVERED])
     shown = [lost.get(x.message_id, _error_shown(x)) for x in s]
     ids = [x.message_id for x in s]
