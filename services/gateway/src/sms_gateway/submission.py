@@ -75,9 +75,10 @@ class Submissions:
     """Takes drafts and sees them through."""
 
     def __init__(self, admission: Admission, publisher: Publisher, settler: Settler, calendar: Calendar, *, cap: int) -> None:
-        # What a group's verdicts let pass is published as a group, in the same turn of the loop.
+        # Two at a time: one is worked out here while the other is with Redis. What a group's verdicts let pass is published as a group, in
+        # the same turn of the loop.
         self._admissions: Coalescer[Claim, Verdict] = Coalescer(
-            admission.flush, max_in_flight=1, observe=flush_observer("admission"), landed=publisher.begin
+            admission.flush, max_in_flight=2, observe=flush_observer("admission"), landed=publisher.begin
         )
         self._publisher = publisher
         self._settler = settler
