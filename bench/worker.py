@@ -51,7 +51,7 @@ def environment(own: Ground, *, port: int, metrics: Path, workers: int = 1) -> d
 
 def accepted_in_the_end(port: int) -> int:
     """How many messages it says it has accepted, once what was under way when the last run ended has ended too."""
-    counted = [-1, _accepted(port)]
+    counted = [-1, -1]
 
     def settled() -> bool:
         counted[:] = counted[1], _accepted(port)
