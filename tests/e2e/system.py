@@ -39,7 +39,11 @@ class System:
 
     def manage(self, *arguments: str, feed: str | None = None) -> Any:
         """An operator's command; its JSON document."""
-        command = [str(ROOT / "smsgw"), "manage", *arguments, "--json"]
+        return self.run("manage", *arguments, "--json", feed=feed)
+
+    def run(self, *arguments: str, feed: str | None = None) -> Any:
+        """Any command that is told to print JSON; its document."""
+        command = [str(ROOT / "smsgw"), *arguments]
         done = subprocess.run(command, input=feed, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
@@ -93,8 +97,8 @@ class Sender:
     id: str
     key: str
 
-    def send(self, to: str = "+447700900123", *, key: str | None = None, **fields: Any) -> httpx.Response:
-        headers = {"API-Key": self.key} | ({"Idempotency-Key": key} if key else {})
+    def send(self, to: str = "+447700900123", *, key: str | None = None, traceparent: str | None = None, **fields: Any) -> httpx.Response:
+        headers = {"API-Key": self.key} | ({"Idempotency-Key": key} if key else {}) | ({"traceparent": traceparent} if traceparent else {})
         body = {"to": to, "text": f"Your code is {uuid4().hex[:6]}"} | fields
         return self.system.http.post(f"{self.system.gateway}/v1/messages", json=body, headers=headers)
 

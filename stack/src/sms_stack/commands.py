@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sms_stack import demo, lifecycle, lint, telling, tiers
+from sms_stack import demo, journal, lifecycle, lint, telling, tiers
 from sms_stack import status as state
 from sms_stack.errors import NotUp, StackError
 from sms_stack.home import ROOT, Home
@@ -29,7 +29,7 @@ HELP = (
     ("down", "Stop all of it; the data stays"),
     ("restart [NAME…]", "Stop and start everything, or the named processes"),
     ("status", "What runs, where, and whether it is ready"),
-    ("logs [NAME] [-f]", "The last lines of every log or of one; -f follows"),
+    ("logs [NAME] [-f] [--tracking-id ID]", "The last lines of every log or of one; -f follows; or what all say about one message"),
     ("test [TIER…] [PYTEST ARGS]", "The proofs: unit, integration, e2e, repo; all of them unless named"),
     ("lint", "Style, types and import rules"),
     ("bench [accept|batch|pipeline]", "How fast it is here, each with its baseline or account"),
@@ -111,8 +111,14 @@ def logs(
     *,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as lines come in.")] = False,
     lines: Annotated[int, typer.Option("-n", "--lines", help="How many.")] = 40,
+    tracking_id: Annotated[str, typer.Option("--tracking-id", help="One message or batch, across both servers, in order.")] = "",
+    as_json: Json = False,
 ) -> None:
     home = Home.from_environment()
+    if tracking_id:
+        entries = journal.about(home, tracking_id)
+        report([entry.document for entry in entries]) if as_json else journal.show(entries)
+        return
     files = sorted(home.logs.glob("*.log")) if home.logs.is_dir() else []
     if name:
         files = [file for file in files if file.stem == name]

@@ -24,7 +24,9 @@ from sms_stack.progress import say
 DEFAULT = ("unit", "integration", "e2e", "repo")
 MEMBERS = ("packages/*", "services/*", "simulators", "stack")
 #: Tiers that look at files, and need nothing to run.
-ALONE = {"repo", "containers"}
+ALONE = {"repo", "containers", "monitoring"}
+#: Programs that a tier asks, and the packages that bring them.
+ASKED = {"containers": {"docker-compose": "docker-compose"}, "monitoring": {"promtool": "prometheus"}}
 #: A worker that was killed is noticed by time alone: tests do not wait as long as a provider would.
 IMPATIENT = {"SMSGW_LEASE": "25", "SMSGW_UNKNOWN_WAIT": "5"}
 #: Tiers whose system is another than everybody's.
@@ -109,6 +111,9 @@ class Run:
         places = [folder for folder in [ROOT / "tests" / name] if folder.is_dir()]
         if not places:
             return NO_TESTS
+        missing = [package for program, package in ASKED.get(name, {}).items() if shutil.which(program) is None]
+        if missing:
+            lifecycle.install(missing, reason=f"The {name} tier asks what is not installed")
         if name in ALONE:
             return self._pytest(name, places, [], own_environment())
         if name == browser.TIER:

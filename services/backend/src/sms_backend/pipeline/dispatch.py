@@ -34,6 +34,7 @@ from sms_backend.routing.selection import Choice, Now
 from sms_backend.routing.selectors import snapshot
 from sms_contract.segments import Encoding
 from sms_contract.status import Mode, TrafficType
+from sms_contract.trace import trace_id
 from sms_providers.sending import Job, Result
 from sms_providers.transport import TOTAL
 from sms_providers.types import OutboundSms, Receipt
@@ -208,4 +209,5 @@ def _record(start: claim.Start, result: Result, settled: Settlement) -> None:
         code=settled.error_code,
         provider_code=settled.error_provider_code,
         seconds=round(result.seconds, 3),
+        trace_id=trace_id(start.message.traceparent, str(start.message.id)),
     )

@@ -31,6 +31,21 @@ def persist(change: Change) -> int:
 
     Raises `psycopg.Error` as it comes.
     """
+    rows = _commit(change)
+    for row in rows:
+        log.info(
+            "message.changed",
+            tracking_id=str(row.id),
+            client=row.client_id,
+            provider=row.provider,
+            status=row.status,
+            version=row.version,
+            code=row.error_code,
+        )
+    return len(rows)
+
+
+def _commit(change: Change) -> Sequence[Any]:
     with hot_cursor() as cursor:
         rows = change(cursor)
         promise = project_later(cursor, [row.id for row in rows], after=_GRACE) if rows else None
@@ -39,19 +54,19 @@ def persist(change: Change) -> int:
         hint_webhooks()
     if promise is not None:
         _show(rows, promise)
-    return len(rows)
+    return rows
 
 
 def persist_at_any_cost(change: Change) -> int:
     """
-    `persist`, however long PostgreSQL is away.
+    The same for what a worker has sent, which tells of each attempt itself, however long PostgreSQL is away.
 
     What a provider has answered is known here and nowhere else: losing it would make the outcome unknown. `change` may be run again.
     """
     tries = 0
     while True:
         try:
-            return persist(change)
+            return len(_commit(change))
         except (psycopg.OperationalError, psycopg.InterfaceError, DatabaseError) as error:
             log.warning("settle.postponed", error=type(error).__name__, tries=tries)
             time.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])

@@ -5,6 +5,7 @@ import asyncio
 import structlog
 from starlette.types import Receive, Scope, Send
 
+from sms_contract.trace import trace_id
 from sms_gateway.api.answers import Headers, send_answer
 from sms_gateway.api.limits import limits, limits_of_refused
 from sms_gateway.api.requests import address, idempotency_key, must_be_json, read_body, traceparent
@@ -64,6 +65,7 @@ class SendBatches:
                 mode=principal.mode,
                 accepted=sum(outcome.lanes.values()),
                 request_id=scope["sms_gateway.request_id"],
+                trace_id=trace_id(request.traceparent, outcome.batch_id),
                 duration_ms=int((asyncio.get_running_loop().time() - arrived) * 1000),
             )
         await send_answer(send, 202, answer, outcome.body)

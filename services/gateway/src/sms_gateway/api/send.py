@@ -10,6 +10,7 @@ import asyncio
 import structlog
 from starlette.types import Receive, Scope, Send
 
+from sms_contract.trace import trace_id
 from sms_gateway.api.answers import Answer, Headers, send_answer
 from sms_gateway.api.limits import limits, limits_of_refused
 from sms_gateway.api.requests import address, idempotency_key, must_be_json, read_body, traceparent
@@ -94,6 +95,7 @@ class SendMessages:
                 segments=wish.content.segments.count,
                 encoding=wish.content.segments.encoding,
                 request_id=scope["sms_gateway.request_id"],
+                trace_id=trace_id(wish.traceparent, outcome.tracking_id),
                 duration_ms=int((asyncio.get_running_loop().time() - arrived) * 1000),
             )
         return Answer(202, told, outcome.body)

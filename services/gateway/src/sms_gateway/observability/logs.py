@@ -38,6 +38,7 @@ ALLOWED: Final = frozenset(
         "segments",
         "status",
         "timeouts",
+        "trace_id",
         "tracking_id",
         "traffic_type",
         "version",
