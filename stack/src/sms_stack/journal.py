@@ -72,6 +72,5 @@ def show(entries: Iterable[Entry]) -> None:
     """One line each: when, who, what, and the rest."""
     for entry in entries:
         rest = " ".join(f"{name}={value}" for name, value in entry.fields.items() if name not in _UNTOLD and value is not None)
-        results.print(
-            f"{entry.at[:23]:<23}  {entry.process:<13} {entry.fields.get('event', '')!s:<18} {rest}", markup=False, highlight=False
-        )
+        event = str(entry.fields.get("event", ""))
+        results.print(f"{entry.at[:23]:<23}  {entry.process:<13} {event:<18} {rest}", markup=False, highlight=False)
