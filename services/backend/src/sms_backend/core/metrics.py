@@ -19,6 +19,11 @@ if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
     values.ValueClass = values.MultiProcessValue(lambda: process(os.getpid()))  # type: ignore[no-untyped-call]
 
 stored = Counter("smsgw_stored_total", "Messages stored by intake.")
+ended = Counter(
+    "smsgw_messages_ended_total",
+    "Messages that became final, by status and provider; one that a late report corrects counts once more, as what it is then.",
+    ["status", "provider"],
+)
 parked = Counter("smsgw_parked_total", "Entries that could not be decoded or stored.", ["queue"])
 attempts = Counter("smsgw_attempts_total", "Attempts settled, by provider and outcome.", ["provider", "outcome"])
 circuit_changes = Counter("smsgw_circuit_changes_total", "Circuits that opened or closed, by provider.", ["provider", "change"])

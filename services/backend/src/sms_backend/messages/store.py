@@ -75,6 +75,7 @@ class Stored:
     """What a commit has done."""
 
     inserted: int  #: rows that are new
+    ended: tuple[str, ...]  #: statuses of those that were final as they came
     lanes: frozenset[str]  #: in which there is work now
     recalled: list[tuple[UUID, str, datetime]]  #: messages (with client, and when) that were asked back by an alias that came now
 
@@ -102,6 +103,7 @@ def store(cursor: psycopg.Cursor[Any], submissions: Iterable[Submission], *, ask
     new = {str(row.id) for row in inserted if row.status == "queued"}
     return Stored(
         inserted=len(inserted),
+        ended=tuple(row.status for row in inserted if row.status in _ENDED),
         lanes=frozenset(s.traffic_type for s in fresh if s.tracking_id in new),
         recalled=[(message_id, s.client, asked_back[s.tracking_id]) for s, message_id in aliases if s.tracking_id in asked_back],
     )

@@ -21,6 +21,7 @@ from sms_backend.messages.store import store
 from sms_contract import envelope, topology
 from sms_contract.envelope import Callback, Cancel, Submission
 from sms_contract.ids import is_tracking_id
+from sms_contract.status import Status
 
 log = structlog.get_logger()
 
@@ -77,6 +78,7 @@ class Taken:
     parked: int = 0
     callbacks: int = 0
     canceled: int = 0  #: how many messages a cancel has changed
+    ended: tuple[str, ...] = ()  #: statuses of the messages that are final now
     lanes: frozenset[str] = frozenset()
 
     def __add__(self, other: "Taken") -> "Taken":
@@ -85,6 +87,7 @@ class Taken:
             parked=self.parked + other.parked,
             callbacks=self.callbacks + other.callbacks,
             canceled=self.canceled + other.canceled,
+            ended=self.ended + other.ended,
             lanes=self.lanes | other.lanes,
         )
 
@@ -98,6 +101,8 @@ def take(deliveries: Sequence[Delivery]) -> Taken:
     entries = [entry for delivery in deliveries for entry in read(delivery)]
     taken = _commit(entries, _Tally(len(entries)))
     metrics.stored.inc(taken.stored)
+    for status in taken.ended:
+        metrics.ended.labels(status, "").inc()
     submissions = [entry.content for entry in entries if isinstance(entry.content, Submission)]
     if submissions:
         # One line a commit: a line a message costs as much as storing it.
@@ -200,6 +205,7 @@ def _write(entries: Sequence[Entry]) -> Taken:
         parked=len(bad),
         callbacks=len(callbacks),
         canceled=len(changed),
+        ended=(stored.ended if stored else ()) + tuple(row.status for row in changed if Status(row.status).is_final),
         lanes=stored.lanes if stored else frozenset(),
     )
 

@@ -9,11 +9,13 @@ import redis
 import structlog
 from django.db import Error as DatabaseError
 
+from sms_backend.core import metrics
 from sms_backend.messages import projection
 from sms_backend.messages.events import announce
 from sms_backend.messages.hot import hot_cursor
 from sms_backend.messages.store import project_later
 from sms_backend.pipeline.hints import hint_webhooks
+from sms_contract.status import Status
 
 log = structlog.get_logger()
 
@@ -50,6 +52,9 @@ def _commit(change: Change) -> Sequence[Any]:
         rows = change(cursor)
         promise = project_later(cursor, [row.id for row in rows], after=_GRACE) if rows else None
         told = announce(cursor, rows)
+    for row in rows:
+        if Status(row.status).is_final:
+            metrics.ended.labels(row.status, row.provider or "").inc()
     if told:
         hint_webhooks()
     if promise is not None:
