@@ -33,6 +33,11 @@ def plain(root) -> dict[str, str]:
     return dict(_PLAIN.findall((root / "docs/reference/commands.md").read_text()))
 
 
+def events(sources) -> set[str]:
+    """What processes say in their logs."""
+    return {event for text in sources.values() for event in re.findall(r'log\.\w+\(\s*"([a-z]+\.[a-z_]+)"', text)}
+
+
 def test_what_is_made_from_the_code_is_as_the_code_has_it(root):
     done = subprocess.run([sys.executable, "docs/generate.py", "--check"], cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -112,13 +117,22 @@ def test_every_metric_that_is_named_exists(root, documents):
     assert not wrong
 
 
-def test_every_error_code_that_is_named_exists(root, documents):
+def test_every_event_of_the_logs_that_is_named_exists(root, sources):
+    page = (root / "docs/howto/watch.md").read_text()
+    rows = "".join(line for line in page.splitlines() if line.startswith("| `") and line.endswith(("info |", "warning |", "error |")))
+    named = set(re.findall(r"`([a-z]+\.[a-z_]+)`", rows))
+    assert len(named) >= 8
+    assert named - events(sources) == set()
+
+
+def test_every_error_code_that_is_named_exists(root, documents, sources):
     known = (root / "docs/reference/errors.md").read_text()
     areas = {code.split(".")[0] for code in re.findall(r"^\| `([a-z]+\.[a-z_]+)`", known, re.MULTILINE)}
     named = re.compile(r"`((?:" + "|".join(areas) + r")\.[a-z_]+)`")
-    # Types of webhooks are named alike.
+    # Types of webhooks and events of logs are named alike.
     statuses = re.findall(r"^\| `(\w+)`", (root / "docs/reference/statuses.md").read_text(), re.MULTILINE)
     known += "".join(f"`message.{status}`" for status in statuses)
+    known += "".join(f"`{event}`" for event in events(sources))
     wrong = [
         f"{path}: {code}"
         for path, text in documents.items()
