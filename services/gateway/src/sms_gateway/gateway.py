@@ -12,7 +12,7 @@ from sms_gateway.broker import Broker
 from sms_gateway.cache import Cache
 from sms_gateway.clock import Calendar, Clock
 from sms_gateway.directory import Directory
-from sms_gateway.observability import metrics
+from sms_gateway.observability import metrics, traces
 from sms_gateway.publisher import Publisher
 from sms_gateway.settings import Settings
 from sms_gateway.submission import Submissions
@@ -27,6 +27,7 @@ class Gateway:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.traces = traces.from_environment()
         self.clock = Clock()
         self.calendar = Calendar()
         self.cache = Cache(settings.redis_url.get_secret_value(), self.clock, scripts=(ADMISSION, FINALIZE, RELEASE, THROTTLE))

@@ -16,6 +16,7 @@ import structlog
 
 from sms_backend.core import metrics
 from sms_backend.core.environment import environment
+from sms_backend.core.traces import traces
 from sms_backend.messages import claim
 from sms_backend.messages.hot import hot_cursor
 from sms_backend.messages.settle import Settlement, settle
@@ -35,6 +36,7 @@ from sms_backend.routing.selectors import snapshot
 from sms_contract.segments import Encoding
 from sms_contract.status import Mode, TrafficType
 from sms_contract.trace import trace_id
+from sms_providers.errors import Outcome
 from sms_providers.sending import Job, Result
 from sms_providers.transport import TOTAL
 from sms_providers.types import OutboundSms, Receipt
@@ -198,6 +200,10 @@ def _outbound(start: claim.Start, reference: str) -> OutboundSms:
 
 def _record(start: claim.Start, result: Result, settled: Settlement) -> None:
     metrics.attempts.labels(start.provider, settled.outcome).inc()
+    if traces.on:
+        about = {"smsgw.tracking_id": str(start.message.id), "smsgw.provider": start.provider, "smsgw.outcome": str(settled.outcome)}
+        failed = settled.outcome != Outcome.ACCEPTED
+        traces.told("send", start.message.traceparent, seconds=result.seconds, failed=failed, call=True, **about)
     log.info(
         "attempt.settled",
         tracking_id=str(start.message.id),

@@ -5,6 +5,7 @@ What cannot be decoded or stored is a row in `parked`, in the same transaction. 
 else (no connection, read-only, disk full, an unknown column during an upgrade) holds and is tried again, unacknowledged.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,6 +15,7 @@ import psycopg
 import structlog
 
 from sms_backend.core import metrics
+from sms_backend.core.traces import traces
 from sms_backend.messages import cancel
 from sms_backend.messages.events import announce
 from sms_backend.messages.hot import hot_cursor
@@ -98,6 +100,7 @@ def take(deliveries: Sequence[Delivery]) -> Taken:
 
     Raises `psycopg.Error` or `django.db.Error` where nothing can be stored now, `TooManyBadRowsError` where it would be wrong to go on.
     """
+    began = time.monotonic()
     entries = [entry for delivery in deliveries for entry in read(delivery)]
     taken = _commit(entries, _Tally(len(entries)))
     metrics.stored.inc(taken.stored)
@@ -106,6 +109,10 @@ def take(deliveries: Sequence[Delivery]) -> Taken:
     submissions = [entry.content for entry in entries if isinstance(entry.content, Submission)]
     if submissions:
         # One line a commit: a line a message costs as much as storing it.
+        if traces.on:
+            for submission in submissions:
+                about = {"smsgw.tracking_id": submission.tracking_id, "smsgw.client": submission.client}
+                traces.told("store", submission.traceparent, seconds=time.monotonic() - began, **about)
         log.info("intake.stored", stored=taken.stored, tracking_ids=[submission.tracking_id for submission in submissions])
     return taken
 

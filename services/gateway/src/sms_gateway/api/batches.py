@@ -49,8 +49,10 @@ class SendBatches:
             key = idempotency_key(headers, scope["headers"])
         except Problem as malformed:
             key = malformed  # judged after the JSON
-        request = BatchRequest(principal=principal, body=body, key=key, traceparent=traceparent(headers), arrived=arrived)
-        outcome = await gateway.batches.submit(request)
+        with gateway.traces.span("POST /v1/batches", traceparent(headers)) as span:
+            request = BatchRequest(principal=principal, body=body, key=key, traceparent=span.traceparent, arrived=arrived)
+            outcome = await gateway.batches.submit(request)
+            span.about(batch_id=outcome.batch_id, client=principal.client.id)
         answer: Headers = [(b"content-type", b"application/json"), *limits(principal, outcome.used, outcome.day, outcome.now_ms)]
         if outcome.kind == "replayed":
             answer.append((b"idempotent-replayed", b"true"))

@@ -75,8 +75,10 @@ class SendMessages:
         except CacheError as error:
             raise Problem("cache.unavailable") from error
         wish = draft(request, principal, providers, body=body, idempotency_key=key, now_ms=gateway.clock.now_ms())
-        wish.traceparent = traceparent(headers)
-        outcome = await gateway.submissions.submit(wish, arrived=arrived)
+        with gateway.traces.span("POST /v1/messages", traceparent(headers)) as span:
+            wish.traceparent = span.traceparent
+            outcome = await gateway.submissions.submit(wish, arrived=arrived)
+            span.about(tracking_id=outcome.tracking_id, client=principal.client.id)
         told: Headers = [(b"content-type", b"application/json"), *limits(principal, outcome.used, outcome.day, wish.created_ms)]
         if outcome.kind == "dry_run":
             return Answer(200, told, outcome.body)
