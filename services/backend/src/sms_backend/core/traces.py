@@ -1,8 +1,9 @@
 """
 Traces by OpenTelemetry, where the extra `otel` is installed and `OTEL_EXPORTER_OTLP_ENDPOINT` says where they go; else nothing at all.
 
-Server B goes on from the `traceparent` that came with a message. What it does is told once it is done: work is shared by many messages, so that
-none of them is "current" while it lasts. Variables: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+Server B goes on from the `traceparent` that came with a message. What it does is told once it is done: work is shared by many messages,
+so that none of them is "current" while it lasts.
+Variables: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
 """
 
 import os
