@@ -8,7 +8,6 @@ Variables: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environmen
 
 import os
 import time
-from typing import Final
 
 import structlog
 
@@ -19,10 +18,10 @@ try:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
     from opentelemetry.trace import SpanKind, StatusCode, Tracer
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-except ImportError:  # the extra is not installed
-    INSTALLED: Final = False
-else:
+
     INSTALLED = True
+except ImportError:  # the extra is not there
+    INSTALLED = False
 
 log = structlog.get_logger()
 SERVICE = "smsgw-backend"

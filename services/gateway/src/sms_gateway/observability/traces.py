@@ -6,7 +6,7 @@ sample and what the service is called are OpenTelemetry's own variables: https:/
 """
 
 import os
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import structlog
 
@@ -17,10 +17,10 @@ try:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
     from opentelemetry.trace import SpanKind, StatusCode, Tracer
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-except ImportError:  # the extra is not installed
-    INSTALLED: Final = False
-else:
+
     INSTALLED = True
+except ImportError:  # the extra is not there
+    INSTALLED = False
 
 log = structlog.get_logger()
 SERVICE = "smsgw-gateway"
