@@ -25,7 +25,7 @@ def on(heard) -> Traces:
 
 
 def test_a_send_is_a_call_under_the_request_that_accepted_the_message(on, heard):
-    on.told("send", MESSAGE, seconds=0.25, failed=True, call=True, **{"smsgw.provider": "alpha"})
+    on.told("send", MESSAGE, seconds=0.25, failed=True, call=True, about={"smsgw.provider": "alpha"})
     (told,) = heard.get_finished_spans()
     assert (told.name, told.kind, told.status.status_code) == ("send", SpanKind.CLIENT, StatusCode.ERROR)
     assert f"{told.context.trace_id:032x}" == MESSAGE[3:35]

@@ -8,6 +8,7 @@ Variables: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environmen
 
 import os
 import time
+from collections.abc import Mapping
 
 import structlog
 
@@ -39,7 +40,14 @@ class Traces:
         return self._tracer is not None
 
     def told(
-        self, name: str, traceparent: str | None, *, seconds: float, failed: bool = False, call: bool = False, **attributes: str
+        self,
+        name: str,
+        traceparent: str | None,
+        *,
+        seconds: float,
+        failed: bool = False,
+        call: bool = False,
+        about: Mapping[str, str] | None = None,
     ) -> None:
         """
         A span that ends now and lasted `seconds`, under the message's; one without a `traceparent` has none.
@@ -51,7 +59,7 @@ class Traces:
         end = time.time_ns()
         parent = TraceContextTextMapPropagator().extract({"traceparent": traceparent})
         kind = SpanKind.CLIENT if call else SpanKind.CONSUMER
-        span = self._tracer.start_span(name, context=parent, kind=kind, start_time=end - int(seconds * 1e9), attributes=attributes)
+        span = self._tracer.start_span(name, context=parent, kind=kind, start_time=end - int(seconds * 1e9), attributes=about)
         if failed:
             span.set_status(StatusCode.ERROR)
         span.end(end)

@@ -203,7 +203,7 @@ def _record(start: claim.Start, result: Result, settled: Settlement) -> None:
     if traces.on:
         about = {"smsgw.tracking_id": str(start.message.id), "smsgw.provider": start.provider, "smsgw.outcome": str(settled.outcome)}
         failed = settled.outcome != Outcome.ACCEPTED
-        traces.told("send", start.message.traceparent, seconds=result.seconds, failed=failed, call=True, **about)
+        traces.told("send", start.message.traceparent, seconds=result.seconds, failed=failed, call=True, about=about)
     log.info(
         "attempt.settled",
         tracking_id=str(start.message.id),

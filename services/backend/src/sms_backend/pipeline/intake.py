@@ -112,7 +112,7 @@ def take(deliveries: Sequence[Delivery]) -> Taken:
         if traces.on:
             for submission in submissions:
                 about = {"smsgw.tracking_id": submission.tracking_id, "smsgw.client": submission.client}
-                traces.told("store", submission.traceparent, seconds=time.monotonic() - began, **about)
+                traces.told("store", submission.traceparent, seconds=time.monotonic() - began, about=about)
         log.info("intake.stored", stored=taken.stored, tracking_ids=[submission.tracking_id for submission in submissions])
     return taken
 
