@@ -166,7 +166,8 @@ class Instance:
 
     def application(self) -> list[Program]:
         python = sys.executable
-        celery = (python, "-m", "celery", "-A", "sms_backend.config.celery:app")
+        # Quiet: its banner is no event.
+        celery = (python, "-m", "celery", "-A", "sms_backend.config.celery:app", "-q")
         quiet = ("--pool", "threads", "--without-gossip", "--without-mingle", "--without-heartbeat")
         web = ("-m", "gunicorn", "-c", "python:sms_backend.config.gunicorn", "sms_backend.config.wsgi:application")
 
