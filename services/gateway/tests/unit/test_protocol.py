@@ -194,3 +194,19 @@ async def test_a_connection_in_use_is_not(idle: Connection) -> None:
     await idle.receive(GET[10:])
     async with asyncio.timeout(5):
         await idle.transport.closed.wait()
+
+
+async def test_a_request_that_has_its_body_hears_next_that_the_client_went_away() -> None:
+    heard = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        heard.extend([(await receive())["type"], (await receive())["type"]])
+
+    connection = Connection(Protocol, app)
+    connection.protocol.data_received(POST)
+    (task,) = connection.state.tasks
+    done, _ = await asyncio.wait([task], timeout=0.05)
+    assert not done
+    connection.protocol.connection_lost(None)
+    await task
+    assert heard == ["http.request", "http.disconnect"]
