@@ -58,7 +58,7 @@ def build(settings: Settings) -> ASGIApp:
     send = SendMessages(gateway)
     app.router.add_route(SendMessages.PATH, send, methods=["POST"])  # type: ignore[arg-type]
     app.router.add_route(SendBatches.PATH, SendBatches(gateway), methods=["POST"])  # type: ignore[arg-type]
-    for module in (messages, preview, cancel, account, callbacks, probes, documentation):
+    for module in (preview, messages, cancel, account, callbacks, probes, documentation):
         app.include_router(module.router)
     _answer_in_problems(app, settings.public_base_url)
     documentation.document(app)

@@ -10,14 +10,22 @@ from sms_contract.segments import Segments
 #: Bytes of one message's request.
 MAX_MESSAGE = 64 * 1024
 
-Text = Annotated[str, Meta(min_length=1)]
+#: For the document: what a pattern says costs more to check than `validation.further` does.
+NO_NUL = {"pattern": r"^[^\u0000]*$"}
+Text = Annotated[str, Meta(min_length=1, extra_json_schema=NO_NUL)]
 
 
 class SendMessage(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """One message to one recipient."""
 
     to: Annotated[
-        Text, Meta(description="E.164: `+` and 7 to 15 digits, a possible length for its calling code.", examples=["+447911123456"])
+        str,
+        Meta(
+            min_length=1,
+            description="E.164: `+` and 7 to 15 digits, a possible length for its calling code.",
+            examples=["+447911123456"],
+            extra_json_schema={"pattern": r"^\+[0-9]{7,15}$"},
+        ),
     ]
     text: Annotated[
         str,
@@ -26,6 +34,7 @@ class SendMessage(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True
             max_length=1600,
             description="The text; at most `max_segments` segments, no NUL.",
             examples=["Your code is 123456"],
+            extra_json_schema=NO_NUL,
         ),
     ]
     sender: (
@@ -47,7 +56,16 @@ class SendMessage(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True
         | UnsetType
     ) = UNSET
     reference: (
-        Annotated[str, Meta(min_length=1, max_length=128, description="Your own id: searchable, echoed everywhere.", examples=["order-17"])]
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=128,
+                description="Your own id: searchable, echoed everywhere.",
+                examples=["order-17"],
+                extra_json_schema=NO_NUL,
+            ),
+        ]
         | UnsetType
     ) = UNSET
     callback_url: (
@@ -59,7 +77,7 @@ class SendMessage(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True
                 description="Status webhooks for this message go here instead of to the client's endpoints. "
                 "https; plain http only with a test key.",
                 examples=["https://example.com/sms/status"],
-                extra_json_schema={"format": "uri"},
+                extra_json_schema={"format": "uri", "pattern": r"^https?://\S+$"},
             ),
         ]
         | UnsetType

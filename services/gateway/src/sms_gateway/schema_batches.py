@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 from sms_contract.message import Message
 from sms_contract.segments import Encoding, Segments
 from sms_contract.status import Status
+from sms_gateway.schema import NO_NUL
 
 #: Bytes of one batch's request, and messages in it.
 MAX_BATCH = 1024 * 1024
@@ -17,7 +18,10 @@ MAX_ITEMS = 1_000
 class PreviewText(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A text to be looked at."""
 
-    text: Annotated[str, Meta(min_length=1, max_length=1600, description="The text; no NUL.", examples=["It’s 5 °C – brr…"])]
+    text: Annotated[
+        str,
+        Meta(min_length=1, max_length=1600, description="The text; no NUL.", examples=["It’s 5 °C – brr…"], extra_json_schema=NO_NUL),
+    ]
     encoding: (
         Annotated[Literal["auto", "gsm7", "ucs2", "transliterate"], Meta(description="As for a message. Default: `auto`.")] | UnsetType
     ) = UNSET

@@ -282,8 +282,9 @@ async def running(redis: Redis, redis_url: str, rabbitmq_url: str, **settings: A
 
 @pytest.fixture
 def start(redis: Redis, redis_url: str, rabbitmq_url: str) -> Callable[..., Any]:
-    """Start a gateway; nothing is filled and nothing awaited."""
-    return lambda **settings: running(redis, redis_url, rabbitmq_url, **settings)
+    """Start a gateway, before the Redis of the tests or another one; nothing is filled and nothing awaited."""
+    usual = {"redis": redis, "redis_url": redis_url}
+    return lambda **settings: running(rabbitmq_url=rabbitmq_url, **(usual | settings))
 
 
 @pytest.fixture

@@ -154,3 +154,50 @@ async def test_a_client_that_goes_away_drops_only_its_own_waiting(system) -> Non
     await system.until(lambda: system.gateway.submissions.in_flight == 0)
     assert (await system.send("k")).headers["idempotent-replayed"] == "true"
     assert len(await system.queued()) == 1
+
+
+async def test_two_hundred_at_once_over_http_make_one_message(system) -> None:
+    async with system.served() as (address, _):
+        conversations = [await asyncio.open_connection(*address) for _ in range(200)]
+        for _, writer in conversations:
+            writer.write(system.raw("k", Connection="close"))
+        answers = await asyncio.gather(*(reader.read() for reader, _ in conversations))
+        for _, writer in conversations:
+            writer.close()
+    statuses = [answer[9:12] for answer in answers]
+    fresh = [a for a in answers if a[9:12] == b"202" and b"idempotent-replayed: true" not in a]
+    assert len(fresh) == 1
+    assert set(statuses) <= {b"202", b"409"}
+    body = fresh[0].partition(b"\r\n\r\n")[2]
+    assert {a.partition(b"\r\n\r\n")[2] for a in answers if a[9:12] == b"202"} == {body}
+    assert len(await system.queued()) == 1
+    assert await system.used() == 1
+
+
+async def test_a_client_that_goes_away_halfway_leaves_no_trace(system) -> None:
+    whole = system.raw("k")
+    head_ends = whole.index(b"\r\n\r\n") + 4
+    async with system.served() as (address, state):
+        for sent in (whole[: head_ends // 2], whole[:head_ends], whole[: head_ends + 10], whole[:-1]):
+            _, writer = await asyncio.open_connection(*address)
+            writer.write(sent)
+            await system.until(lambda: state.connections)
+            writer.close()
+            await system.until(lambda: not state.connections and not state.tasks)
+            assert await system.traces() == set()
+        assert await system.used() == 0
+        assert await system.queued() == []
+        assert "idempotent-replayed" not in (await system.send("k")).headers
+
+
+async def test_a_client_that_goes_away_before_the_answer_finds_its_message_again(system) -> None:
+    async with system.served() as (address, state):
+        _, writer = await asyncio.open_connection(*address)
+        writer.write(system.raw("k"))
+        await system.until(lambda: system.gateway.submissions.in_flight or state.total_requests)
+        writer.close()
+        await system.until(lambda: not state.connections and not state.tasks)
+    (submission,) = await system.queued()
+    again = await system.send("k")
+    assert (again.json()["tracking_id"], again.headers["idempotent-replayed"]) == (submission.tracking_id, "true")
+    assert await system.used() == 1

@@ -53,6 +53,8 @@ async def test_a_callback_that_cannot_be_queued_is_asked_for_again(system) -> No
         ("GET", "/v1/messages/", 404, "message.not_found"),
         ("DELETE", "/v1/messages", 405, "request.method_not_allowed"),
         ("PUT", "/v1/account", 405, "request.method_not_allowed"),
+        ("GET", "/v1/messages/preview", 405, "request.method_not_allowed"),
+        ("OPTIONS", "/v1/messages/preview", 405, "request.method_not_allowed"),
     ],
 )
 async def test_what_there_is_not_is_a_problem_too(system, method: str, path: str, status: int, code: str) -> None:
@@ -63,7 +65,7 @@ async def test_what_there_is_not_is_a_problem_too(system, method: str, path: str
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["x-request-id"] != "bad id"
     if status == 405:
-        assert answer.headers["allow"]
+        assert answer.headers["allow"] == ("GET" if path == "/v1/account" else "POST")
     assert set(answer.json()) == {"type", "title", "status", "detail", "code", "retryable"}
     assert answer.json()["code"] in {code, "route.not_found"}
 

@@ -11,7 +11,19 @@ import msgspec
 
 from sms_contract.message import Accepted, Message
 from sms_gateway.api import examples, openapi_batches
-from sms_gateway.api.openapi_parts import AUTH, IDEMPOTENCY_KEY, LIMITS, REQUEST_ID, SEND, TRACEPARENT, TRACKING_ID, answer, problems, ref
+from sms_gateway.api.openapi_parts import (
+    AUTH,
+    IDEMPOTENCY_KEY,
+    LIMITS,
+    REQUEST_ID,
+    SEND,
+    TRACEPARENT,
+    TRACKING_ID,
+    answer,
+    link,
+    problems,
+    ref,
+)
 from sms_gateway.problems import ProblemBody
 from sms_gateway.schema import Account, DryRun, SendMessage
 
@@ -72,6 +84,10 @@ def _paths(base_url: str) -> dict[str, Any]:
                         "Accepted",
                         examples.ACCEPTED,
                         headers=("Location", "Idempotent-Replayed", *LIMITS),
+                        links={
+                            "read": link("readMessage", "tracking_id", "What became of it."),
+                            "cancel": link("cancelMessage", "tracking_id", "Take it back."),
+                        },
                     ),
                     **problems(base_url, SEND, headers=LIMITS),
                 },

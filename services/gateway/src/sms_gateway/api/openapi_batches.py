@@ -4,7 +4,19 @@ from typing import Any, Final
 
 from sms_contract.errors import CATALOGUE
 from sms_gateway.api import examples
-from sms_gateway.api.openapi_parts import AUTH, IDEMPOTENCY_KEY, LIMITS, REQUEST_ID, SEND, TRACEPARENT, TRACKING_ID, answer, problems, ref
+from sms_gateway.api.openapi_parts import (
+    AUTH,
+    IDEMPOTENCY_KEY,
+    LIMITS,
+    REQUEST_ID,
+    SEND,
+    TRACEPARENT,
+    TRACKING_ID,
+    answer,
+    link,
+    problems,
+    ref,
+)
 from sms_gateway.schema_batches import (
     AcceptedItem,
     BatchAccepted,
@@ -94,6 +106,7 @@ def paths(base_url: str) -> dict[str, Any]:
                         "BatchAccepted",
                         examples.BATCH_ACCEPTED,
                         headers=("Idempotent-Replayed", *LIMITS),
+                        links={"cancel": link("cancelBatch", "batch_id", "Take all of them back.")},
                     ),
                     **problems(base_url, tuple(dict.fromkeys(_BATCH)), headers=LIMITS),
                 },

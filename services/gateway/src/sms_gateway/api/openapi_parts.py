@@ -32,6 +32,8 @@ SEND = (
 )
 
 
+#: An `Idempotency-Key`: bare, or a quoted string with two escapes.
+_KEY = r'^(?:[!#-~][!-~]*|"(?:[!#-\[\]-~]|\\["\\])+")$'
 #: On every answer to a send, once it is known who sends.
 LIMITS = ("RateLimit-Policy", "RateLimit")
 
@@ -59,12 +61,20 @@ def problems(base_url: str, codes: tuple[str, ...], *, headers: tuple[str, ...] 
     }
 
 
-def answer(description: str, schema: str, example: Any, *, headers: tuple[str, ...] = ()) -> dict[str, Any]:
+def answer(
+    description: str, schema: str, example: Any, *, headers: tuple[str, ...] = (), links: dict[str, Any] | None = None
+) -> dict[str, Any]:
     return {
         "description": description,
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-ID", *headers)},
         "content": {"application/json": {"schema": ref(schema), "example": example}},
+        **({"links": links} if links else {}),
     }
+
+
+def link(operation: str, parameter: str, description: str) -> dict[str, Any]:
+    """What may be done next with an id of the answer."""
+    return {"operationId": operation, "parameters": {parameter: f"$response.body#/{parameter}"}, "description": description}
 
 
 def ref(name: str) -> dict[str, str]:
@@ -82,13 +92,13 @@ IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": "1 to 255 visible ASCII characters, bare or as a quoted string; the same key and request get the first answer again.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": _KEY},
     "example": "order-17-first-try",
 }
 REQUEST_ID = {
     "name": "X-Request-ID",
     "in": "header",
-    "description": "Comes back in the answer.",
-    "schema": {"type": "string", "maxLength": 128},
+    "description": "Comes back in the answer, if it has 1 to 128 of `A-Z a-z 0-9 . _ ~ : / + = @ -`; else the answer has one of ours.",
+    "schema": {"type": "string"},
 }
 TRACEPARENT = {"name": "traceparent", "in": "header", "description": "W3C trace context, passed on.", "schema": {"type": "string"}}

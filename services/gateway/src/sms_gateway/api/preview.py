@@ -11,6 +11,7 @@ from sms_gateway.api.requests import must_be_json, read_body
 from sms_gateway.api.resources import json_answer, with_scope
 from sms_gateway.content import in_gsm7, settle
 from sms_gateway.directory import Principal
+from sms_gateway.problems import Problem
 from sms_gateway.schema import MAX_MESSAGE
 from sms_gateway.schema_batches import Preview, PreviewSegments, PreviewText
 from sms_gateway.validation import read_preview
@@ -24,6 +25,12 @@ async def preview_text(request: Request, _: Annotated[Principal, Depends(with_sc
     must_be_json(headers)
     asked = read_preview(await read_body(headers, request.receive, MAX_MESSAGE))
     return json_answer(msgspec.json.encode(preview(asked)))
+
+
+@router.get("/v1/messages/preview")
+async def no_message() -> Response:
+    # Else it would be taken for the id of a message.
+    raise Problem("request.method_not_allowed", headers=[(b"allow", b"POST")])
 
 
 def preview(asked: PreviewText) -> Preview:
