@@ -12,7 +12,7 @@ from standardwebhooks.webhooks import Webhook
 
 from sms_backend.accounts import webhooks as accounts
 from sms_backend.accounts.models import Client, WebhookEndpoint
-from sms_backend.accounts.subscriptions import subscriptions
+from sms_backend.accounts.subscriptions import Subscriptions, subscriptions
 from sms_backend.messages import claim, deliveries
 from sms_backend.messages.events import announce
 from sms_backend.messages.hot import hot_cursor
@@ -312,6 +312,13 @@ def test_a_reused_key_is_told_as_rejected(stored: Make, client: Client, sink: Si
     deliver()
     assert sink.types() == ["message.rejected"]
     assert sink.got[0].document["data"]["error"]["code"] == "idempotency.key_reused"
+
+
+def test_once_an_endpoint_is_added_no_process_misses_an_event(client: Client, manage_json: Callable[..., Any]) -> None:
+    elsewhere = Subscriptions()
+    assert elsewhere.by_client() == {}
+    added = manage_json("webhook", "add", "shop", "https://example.com/hook")
+    assert [each.endpoint_id for each in elsewhere.by_client()[client.id]] == [added["endpoint_id"]]
 
 
 def test_commands(client: Client, sink: Sink, manage_json: Callable[..., Any]) -> None:

@@ -101,6 +101,7 @@ class TelnyxProvider(HttpProvider[TelnyxConfig]):
         "sending": Status.SENT,
         "sent": Status.SENT,
         "delivered": Status.DELIVERED,
+        "read": Status.DELIVERED,
         "expired": Status.EXPIRED,
         "sending_failed": Status.UNDELIVERED,
         "delivery_failed": Status.UNDELIVERED,

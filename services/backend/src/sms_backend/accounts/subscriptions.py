@@ -40,6 +40,12 @@ class Subscriptions:
                     self._by_client, self._read_at = _read(), now
         return self._by_client
 
+    @staticmethod
+    def wait_until_known() -> None:
+        """After a change: return once no process goes on with what it read before."""
+        # Whoever read at the last moment before the commit goes on for so long.
+        time.sleep(FRESH + 0.05)
+
     def forget(self) -> None:
         """Read the table at the next call."""
         self._read_at = float("-inf")

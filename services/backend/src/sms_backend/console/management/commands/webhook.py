@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from sms_backend.accounts import selectors, validation, webhooks
 from sms_backend.accounts.models import SigningSecrets, WebhookEndpoint
+from sms_backend.accounts.subscriptions import subscriptions
 from sms_backend.console.webhook_documents import delivery_document, endpoint_document
 from sms_backend.core.errors import InvalidError, NotFoundError
 from sms_backend.core.operator import OperatorCommand, Shown, fields, table
@@ -26,7 +27,7 @@ class Command(OperatorCommand):
     help = "Webhooks: add, list, log, secret, rotate, replay, disable, enable."
 
     def verbs(self) -> None:
-        add = self.verb("add", self.add, "Add an endpoint; its secret is shown once.")
+        add = self.verb("add", self.add, "Add an endpoint; its secret is shown once. From then on no event is missed.")
         add.add_argument("client", metavar="CLIENT", help="name or id")
         add.add_argument("url", metavar="URL")
         add.add_argument("--type", action="append", default=[], metavar="T", help="such as message.delivered; none named: all")
@@ -48,6 +49,7 @@ class Command(OperatorCommand):
 
     def add(self, arguments: Namespace) -> Shown:
         issued = webhooks.add_endpoint(selectors.client_named(arguments.client), arguments.url, types=arguments.type)
+        subscriptions.wait_until_known()
         return Shown(
             {"endpoint_id": issued.endpoint.id, "secret": issued.secret},
             f"endpoint id  {issued.endpoint.id}",
@@ -97,7 +99,9 @@ class Command(OperatorCommand):
         return _shown(webhooks.disable_endpoint(webhooks.endpoint_with(arguments.endpoint)))
 
     def enable(self, arguments: Namespace) -> Shown:
-        return _shown(webhooks.enable_endpoint(webhooks.endpoint_with(arguments.endpoint)))
+        enabled = webhooks.enable_endpoint(webhooks.endpoint_with(arguments.endpoint))
+        subscriptions.wait_until_known()
+        return _shown(enabled)
 
 
 def _shown(endpoint: WebhookEndpoint) -> Shown:
