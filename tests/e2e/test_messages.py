@@ -82,6 +82,22 @@ def test_reports_in_any_order_twice_and_forged_end_in_the_truth(sender: MakeSend
     assert ended["status"] == "delivered"
 
 
+def test_who_asks_for_it_has_an_undelivered_report_start_the_next_provider(
+    sender: MakeSender, provider: MakeProvider, ready: System
+) -> None:
+    lost = {"statuses": [{"status": "sent", "delay": 0.05}, {"status": "undelivered", "delay": 0.1, "error_code": 30003}]}
+    shop = sender("--daily-quota=100", fresh=True)
+    alpha, beta = provider(reports=lost), provider(reports=QUICK)
+    listed = [alpha.slug, beta.slug]
+    ended = shop.final(shop.send(providers=listed, failover_on=["undelivered"]).json()["tracking_id"])
+    assert (ended["status"], ended["provider"]["name"], ended["attempts"], ended["error"]) == ("delivered", beta.slug, 2, None)
+    assert (len(ready.ledger(alpha)), len(ready.ledger(beta))) == (1, 1)
+    assert {entry["tracking_id"] for entry in (*ready.ledger(alpha), *ready.ledger(beta))} == {ended["tracking_id"]}
+    without = shop.final(shop.send(providers=listed).json()["tracking_id"])
+    assert (without["status"], without["error"]["code"], without["attempts"]) == ("undelivered", "recipient.unreachable", 1)
+    assert shop.account()["quota"]["used"] == 2, "charged once each, and not given back: a provider had taken it"
+
+
 def test_a_provider_that_is_switched_off_holds_what_was_for_it_alone(sender: MakeSender, provider: MakeProvider, ready: System) -> None:
     shop, alpha, beta = sender(), provider(reports=QUICK), provider(reports=QUICK)
     ready.manage("provider", "disable", alpha.slug)
