@@ -177,35 +177,6 @@ def test_the_test_provider_can_be_looked_at_and_not_changed(browser, test_provid
     assert browser.post("/console/routing/provider/test/change/", {"priority": "9", "weight": "1"}).status_code == 403
 
 
-def test_messages_are_found_by_id_number_and_reference_and_masked(browser, client, stored):
-    message = stored(to="+447911123456", reference="order-17")
-    other = stored(to="+447911123999")
-    for term in (message.tracking_id, "+447911123456", "order-17"):
-        html = page(browser.get("/console/sms_messages/message/", {"q": term}))
-        assert message.tracking_id in html
-        assert other.tracking_id not in html
-    assert "+447911123456" not in page(browser.get("/console/sms_messages/message/"))
-
-
-def test_number_and_text_are_for_those_who_have_all_rights(browser, clerk, client, stored):
-    message = stored(to="+447911123456", text="Your code is 123456")
-    path = f"/console/sms_messages/message/{message.tracking_id}/change/"
-    assert "Your code is 123456" in page(browser.get(path))
-    html = page(clerk.get(path))
-    assert "Your code is 123456" not in html
-    assert "+447911123456" not in html
-    assert "stored" in html
-    assert clerk.get("/console/accounts/client/").status_code == 403
-
-
-def test_no_page_counts_messages(browser, client, stored, django_assert_max_num_queries):
-    for _ in range(5):
-        stored()
-    with django_assert_max_num_queries(12) as queries:
-        page(browser.get("/console/sms_messages/message/"))
-    assert not [query["sql"] for query in queries.captured_queries if "COUNT(" in query["sql"]]
-
-
 def test_parked_messages_are_read_and_put_back(browser, rabbitmq_url):
     broker.declare_topology()
     row = Parked.objects.create(queue="sms.submissions", reason="not an envelope", body=b"{}", message_id="m#0")

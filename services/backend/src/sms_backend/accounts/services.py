@@ -6,7 +6,7 @@ Each change is checked, committed, and written through to Redis; `NotProjectedEr
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -109,6 +109,24 @@ def issue_key(
     key.save(force_insert=True)
     _project(projection.show_key, key.id)
     return IssuedKey(key=key, text=keys.key_text(key.mode, key.id, secret))
+
+
+def rotate_key(key: ApiKey, *, grace: timedelta) -> IssuedKey:
+    """
+    A new key that may do what an old one may; the old one goes on for `grace` at most, or ends now if that is nothing.
+
+    Raises `UnreachableError`, `NotProjectedError`.
+    """
+    end = timezone.now() + grace
+    with transaction.atomic():
+        issued = issue_key(key.client, mode=key.mode, scopes=key.scopes, expires=key.expires_at, networks=key.networks)
+        if not grace:
+            revoke_key(key)
+        elif key.expires_at is None or key.expires_at > end:
+            key.expires_at = end
+            key.save(update_fields=["expires_at"])
+            _project(projection.show_key, key.id)
+    return issued
 
 
 def revoke_key(key: ApiKey) -> ApiKey:

@@ -18,6 +18,7 @@ from sms_backend.routing.models import Provider
 ALL = {Role.VIEWER, Role.OPERATOR, Role.ADMIN}
 OPERATING = {Role.OPERATOR, Role.ADMIN}
 ADMIN = {Role.ADMIN}
+MESSAGE = "0192f0c1-0000-7000-8000-000000000001"
 #: Page to who may open it.
 PAGES = {
     "/console/": ALL,
@@ -32,6 +33,7 @@ PAGES = {
     "/console/routing/provider/add/": ADMIN,
     "/console/routing/provider/alpha/change/": ALL,
     "/console/sms_messages/message/": ALL,
+    f"/console/sms_messages/message/{MESSAGE}/change/": ALL,
     "/console/sms_messages/parked/": ALL,
     "/console/auth/user/": ADMIN,
     "/console/auth/user/add/": ADMIN,
@@ -53,7 +55,8 @@ ACTIONS = {
 
 
 @pytest.fixture
-def rows(client):
+def rows(client, stored):
+    stored(tracking_id=MESSAGE)
     Provider.objects.create(slug="alpha", adapter="twilio", config=seal({"account_sid": "AC1", "auth_token": "x"}))
     accounts.issue_key(client)
     Parked.objects.create(queue="sms.submissions", reason="not an envelope", body=b"{}", message_id="m#0")

@@ -24,6 +24,7 @@ class KeysetChangeList(ChangeList):
 
     older: str | None = None  #: query of the next page, if there is one
     newer: str | None = None
+    newest: str | None = None  #: query of the first page, where the one before this cannot be named
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         self._before = request.GET.get(BEFORE)
@@ -63,7 +64,11 @@ class KeysetChangeList(ChangeList):
         if rows:
             self.older = self.get_query_string({BEFORE: str(rows[-1].pk)}, [AFTER]) if more_older else None
             self.newer = self.get_query_string({AFTER: str(rows[0].pk)}, [BEFORE]) if more_newer else None
-        self.paginator = self.model_admin.get_paginator(request, rows, size)
+        self._shown(request, rows)
+
+    def _shown(self, request: HttpRequest, rows: list[Any]) -> None:
+        """These are the page."""
+        self.paginator = self.model_admin.get_paginator(request, rows, self.list_per_page)
         self.result_list = rows
         self.result_count = self.full_result_count = len(rows)
         self.show_full_result_count = False

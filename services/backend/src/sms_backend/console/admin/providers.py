@@ -34,8 +34,8 @@ class ProviderAdmin(KeptAdmin):
     actions = ("enable", "disable")
 
     def document(self, obj: Provider) -> Document:
-        """Secrets hidden; that one is another stands there all the same."""
-        return {} if not obj.config else provider_document(obj) | {"updated_at": None, "secrets": secrets_mark(obj)}
+        """Secrets hidden, the signed address among them; that one is another stands there all the same."""
+        return {} if not obj.config else provider_document(obj) | {"updated_at": None, "callback_url": None, "secrets": secrets_mark(obj)}
 
     @display(description="State", label={"active": "success", "off": "warning"})
     def state(self, provider: Provider) -> str:
