@@ -12,6 +12,10 @@ PAGES = {
     "vendors": "/console/routing/provider/add/",
     "a new provider": "/console/routing/provider/add/?adapter=twilio",
     "a provider": "/console/routing/provider/northwind/change/",
+    "audit trail": "/console/console/auditentry/",
+    "profile": "/console/profile/",
+    "password": "/console/password_change/",
+    "two-factor sign-in": "/console/login/set-up/",
     "users": "/console/auth/user/",
     "a new user": "/console/auth/user/add/",
 }

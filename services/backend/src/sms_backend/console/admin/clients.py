@@ -1,6 +1,6 @@
 """Clients: who may send, and how much; suspended and let go on by a button that asks first."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
