@@ -47,7 +47,7 @@ def message(client, stored):
 
 def test_a_message_is_found_by_id_number_and_reference(admin, message, stored):
     stored(to="+447911123999")
-    for term in (message.tracking_id, NUMBER, "order-17"):
+    for term in (message.tracking_id, NUMBER, "0044 7911 123-456", "order-17"):
         assert listed(admin.get(LIST, {"q": term})) == [message.tracking_id], term
     assert listed(admin.get(LIST, {"q": "order-18"})) == []
     assert listed(admin.get(LIST, {"q": uuid7(1)})) == []

@@ -135,6 +135,13 @@ def test_where_it_is_required_nothing_opens_before_it_is_set_up(ann, settings):
     assert browser.get("/console/").status_code == 200
 
 
+def test_whoever_owes_the_code_can_go_away_again(ann, enrolled):
+    browser = Browser()
+    sign_in(browser)
+    assert browser.post("/console/login/leave/")["Location"] == "/console/login/"
+    assert browser.get(CHECK)["Location"] == "/console/login/"
+
+
 def test_turning_it_off_needs_the_password(ann, enrolled):
     totp, _ = enrolled
     browser = Browser()

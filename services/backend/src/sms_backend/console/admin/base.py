@@ -44,6 +44,8 @@ class ConsoleAdmin(ModelAdmin):
     show_full_result_count = False
     #: What people call a row in the audit trail: `client.changed`.
     noun: str = ""
+    #: What the list says while there is nothing: why, and what to do.
+    empty: str = ""
 
     def document(self, _obj: Any) -> Document:
         """What of a row may be kept in the audit trail."""

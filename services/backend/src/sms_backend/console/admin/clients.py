@@ -82,6 +82,7 @@ class ClientAdmin(KeptAdmin):
 
     noun = "client"
     form = ClientForm
+    empty = "A client is an application that sends. Add one, then issue it a key."
     list_display = ("name", "state", "today", "rate", "burst", "time_zone", "id")
     search_fields = ("name", "id")
     list_filter = ("suspended",)

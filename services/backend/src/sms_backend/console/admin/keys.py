@@ -79,6 +79,7 @@ class ApiKeyAdmin(KeptAdmin):
 
     noun = "key"
     form = KeyForm
+    empty = "A key lets a client send. Issue one from the client's page."
     list_display = ("id", "client", "mode", "state", "scopes", "networks", "expires_at", "created_at")
     list_filter = ("mode", "client")
     list_select_related = ("client",)

@@ -1,5 +1,6 @@
 """Messages: found by tracking id, number or reference, filtered, never counted; one line each."""
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -27,6 +28,7 @@ from sms_contract.ids import is_tracking_id
 from sms_contract.phone import is_e164
 from sms_contract.status import Mode, Status, TrafficType
 
+_BETWEEN = re.compile(r"[\s().-]")
 _SPANS = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 
 
@@ -110,10 +112,11 @@ _FILTERS = (StatusFilter, ClientFilter, ProviderFilter, ModeFilter, LaneFilter, 
 def lookup_of(parameters: Any) -> Lookup:
     """Which messages a list's query asks for; what makes no sense asks for nothing."""
     term = parameters.get("q", "").strip()
+    number = _number(term)
     return Lookup(
         client_id=parameters.get("client") or None,
-        to=term if is_e164(term) else None,
-        reference=term if term and not is_e164(term) else None,
+        to=number,
+        reference=term if term and number is None else None,
         status=parameters.get("status") or None,
         provider=parameters.get("provider") or None,
         mode=parameters.get("mode") or None,
@@ -121,6 +124,13 @@ def lookup_of(parameters: Any) -> Lookup:
         since=_moment(parameters.get("since") or ""),
         until=_moment(parameters.get("until") or ""),
     )
+
+
+def _number(term: str) -> str | None:
+    """A number as people write it: with spaces, brackets, or 00 in place of the plus."""
+    bare = _BETWEEN.sub("", term)
+    bare = f"+{bare[2:]}" if bare.startswith("00") else bare
+    return bare if is_e164(bare) else None
 
 
 def _moment(text: str) -> datetime | None:
@@ -169,6 +179,7 @@ class MessageAdmin(KeysetAdmin):
     list_display = ("created_at", "state", "to", "client", "provider", "lane", "tries", "error_code", "short_id")
     list_display_links = ("created_at",)
     list_filter = _FILTERS
+    empty = "No client has sent a message yet. It does so by POST /v1/messages with its API key; ./smsgw demo sends some."
     list_before_template = "console/messages_before.html"
     search_fields = ("id",)
     search_help_text = "A tracking id, a whole number (+44…), or a client's reference."

@@ -5,6 +5,7 @@ from io import BytesIO
 import segno
 from django import forms
 from django.contrib import messages
+from django.contrib.auth import logout
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -12,6 +13,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_POST
 from django_otp import login, verify_token
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -81,6 +83,13 @@ def set_up(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "console/two_factor_set_up.html", context, headers={"Cache-Control": "no-store"})
 
 
+@require_POST
+def leave(request: HttpRequest) -> HttpResponse:
+    """Signed out again, before the code."""
+    logout(request)
+    return HttpResponseRedirect(reverse("admin:login"))
+
+
 def shown_codes(request: HttpRequest, codes: list[str]) -> HttpResponse:
     """The one sight of recovery codes: an answer, no redirect, so that they are kept nowhere."""
     context = page_context(request, "Your recovery codes", codes=codes, next=next_url(request))
@@ -110,4 +119,5 @@ def _qr(url: str) -> SafeString:
 
 
 page_before_code("login/code/", name="two_factor_check")(check)
+page_before_code("login/leave/", name="leave")(leave)
 page_before_code("login/set-up/", name="two_factor_set_up")(set_up)

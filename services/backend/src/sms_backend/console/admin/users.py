@@ -64,6 +64,7 @@ class UserAdmin(KeptAdmin):
 
     noun = "user"
     form = UserForm
+    empty = "Whoever may sign in here stands in this list."
     list_display = ("username", "role", "state", "second_factor", "last_login")
     search_fields = ("username",)
     ordering = ("username",)

@@ -2,6 +2,11 @@
 "use strict";
 
 document.addEventListener("DOMContentLoaded", () => {
+    const content = document.getElementById("content");
+    if (content) {
+        content.setAttribute("role", "main");
+        content.tabIndex = -1;
+    }
     const name = () => {
         for (const box of document.querySelectorAll(".select2-selection[role=combobox]:not([aria-label])")) {
             const select = box.closest(".select2-container")?.previousElementSibling;
