@@ -59,6 +59,10 @@ def test_a_password_opens_and_is_written_down(ann):
     assert (entry.who, entry.address) == ("ann", "127.0.0.1")
 
 
+def test_whoever_came_to_the_way_in_itself_gets_to_the_first_page(ann):
+    assert Browser().post("/console/login/", {"username": "ann", "password": PASSWORD})["Location"] == "/console/"
+
+
 def test_after_ten_wrong_passwords_an_address_waits_also_with_the_right_one(ann, manage_json):
     browser = Browser()
     for _ in range(10):

@@ -15,7 +15,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from sms_backend.accounts import services, validation
 from sms_backend.accounts.models import ApiKey
@@ -44,6 +44,7 @@ class KeyForm(forms.ModelForm):
     class Meta:
         model = ApiKey
         fields = ("client", "mode", "scopes", "networks", "expires_at")
+        widgets = {"networks": UnfoldAdminTextInputWidget}
         labels = {"networks": "Networks", "expires_at": "Valid until"}
         help_texts = {
             "mode": "A test key's messages never reach a real provider, and are never charged.",

@@ -1,0 +1,1 @@
+"""In English, which is all it speaks."""
