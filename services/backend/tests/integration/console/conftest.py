@@ -14,6 +14,12 @@ from sms_backend.console.rights import Role
 PASSWORD = "correct horse battery"
 
 
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings) -> None:
+    """A hash that is slow on purpose proves nothing here."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @pytest.fixture
 def login(ready) -> Callable[..., Browser]:
     """Somebody of a role, signed in; None: a stranger."""

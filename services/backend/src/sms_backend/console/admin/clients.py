@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 from unfold.views import ChangeList
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from sms_backend.accounts import services
 from sms_backend.accounts.models import Client
@@ -34,6 +35,7 @@ class ClientForm(forms.ModelForm):
     class Meta:
         model = Client
         fields = _SETTINGS
+        widgets = dict.fromkeys(("default_sender", "senders", "countries", "denied"), UnfoldAdminTextInputWidget)
         labels = {
             "on_unknown": "When a provider never answers",
             "daily_quota": "Daily quota",
