@@ -104,7 +104,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CSP = {
     "default-src": [CSP.NONE],
-    # Alpine, which unfold is made with, evaluates the expressions in its attributes: docs/adr/0018.
+    # Alpine, which unfold is made with, evaluates the expressions in its attributes: docs/adr/0017.
     "script-src": [CSP.SELF, CSP.UNSAFE_EVAL],
     "style-src": [CSP.SELF, CSP.UNSAFE_INLINE],
     "img-src": [CSP.SELF, "data:"],

@@ -7,5 +7,7 @@ _LEAST = 13
 
 
 def shown_number(number: str) -> str:
-    """`+44791***3456`; of a shorter one less."""
+    """`+44791***3456`; of a shorter one less, of one that was erased nothing."""
+    if not number.startswith("+"):
+        return "no longer kept"
     return masked(number) if len(number) < _LEAST else f"{number[:6]}***{number[-4:]}"

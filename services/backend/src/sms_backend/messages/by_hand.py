@@ -14,6 +14,7 @@ from sms_backend.messages.resend_models import Resend
 from sms_backend.messages.store import store
 from sms_contract.envelope import Cancel, Submission
 from sms_contract.ids import uuid7
+from sms_contract.phone import is_e164
 from sms_contract.status import Status
 
 #: Where a new message may stand for an old one: the old one will not arrive any more, or (`unknown`) nobody can say.
@@ -53,6 +54,9 @@ def send_anew(message: Message) -> UUID:
             return made
         if row is None or Status(row.status) not in RESENDABLE:
             raise ConflictError(f"it is {row.status if row else 'gone'}; what has arrived, or may still arrive, is not sent anew")
+        message = Message.objects.get(pk=message.pk)  # as it is now: what it holds may have been erased meanwhile
+        if not is_e164(message.recipient):
+            raise ConflictError("its number and its text are no longer kept")
         submission = _submission(message)
         store(cursor, [submission])
         Resend.objects.create(original_id=message.id, message_id=submission.tracking_id)

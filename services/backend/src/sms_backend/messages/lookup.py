@@ -13,6 +13,7 @@ from uuid import UUID
 import psycopg
 
 from sms_backend.messages.hot import hot_cursor
+from sms_backend.messages.pseudonyms import pseudonym
 from sms_contract.ids import floor
 
 #: Messages that one page looks through for what no index knows.
@@ -48,28 +49,45 @@ class Found:
 
 def page(lookup: Lookup, *, before: UUID | None, limit: int) -> Found:
     """The messages before one, `limit` at most."""
+    # A number that is no longer kept is found by what stands for it; its messages are among the others by their ids.
+    numbers = [None] if lookup.to is None else [lookup.to, pseudonym(lookup.to)]
+    ids: list[UUID] = []
+    seen_to: UUID | None = None
+    with hot_cursor() as cursor:
+        for number in numbers:
+            found, last = _found(cursor, lookup, number, before=before, limit=limit)
+            ids += found
+            seen_to = max(filter(None, (seen_to, last)), default=None)
+    ids = sorted((each for each in ids if seen_to is None or each >= seen_to), reverse=True)
+    if len(ids) > limit:
+        return Found(ids=ids[:limit], before=ids[limit - 1], looked_through=False)
+    return Found(ids=ids, before=seen_to, looked_through=seen_to is not None)
+
+
+def _found(
+    cursor: psycopg.Cursor[Any], lookup: Lookup, number: str | None, *, before: UUID | None, limit: int
+) -> tuple[list[UUID], UUID | None]:
+    """The next ids, one more than a page has, and the last that was looked at where that was not all."""
     lead, filters = _way(lookup)
     first = _FIRST if lookup.since is None else _floor(lookup.since)
     last = _LAST if lookup.until is None else _floor(lookup.until)
     values: dict[str, Any] = {
-        **{name: getattr(lookup, name) for name in ("client_id", "to", "reference", "status", "provider", "mode", "lane")},
+        **{name: getattr(lookup, name) for name in ("client_id", "reference", "status", "provider", "mode", "lane")},
+        "to": number,
         "first": first,
         "before": last if before is None else min(last, before),
     }
-    with hot_cursor() as cursor:
-        if lead is not None:
-            # Each partition's index gives the order already; the planner takes one client's or number's rows for few, and would sort them.
-            cursor.execute("SET LOCAL enable_sort = off")
-        seen_to = _as_far_as(cursor, lead, values) if filters else None
-        if seen_to is not None:
-            values["first"] = seen_to
-        conditions = " AND ".join([_bounds(lead), *filters])
-        statement = f"SELECT id FROM messages WHERE {conditions} ORDER BY {_order(lead)} LIMIT %(limit)s"  # noqa: S608 - parts from here
-        # Never prepared: the plan is for these values.
-        ids = [row.id for row in cursor.execute(statement, values | {"limit": limit + 1}, prepare=False).fetchall()]
-    if len(ids) > limit:
-        return Found(ids=ids[:limit], before=ids[limit - 1], looked_through=False)
-    return Found(ids=ids, before=seen_to, looked_through=seen_to is not None)
+    if lead is not None:
+        # Each partition's index gives the order already; the planner takes one client's or number's rows for few, and would sort them.
+        cursor.execute("SET LOCAL enable_sort = off")
+    seen_to = _as_far_as(cursor, lead, values) if filters else None
+    if seen_to is not None:
+        values["first"] = seen_to
+    conditions = " AND ".join([_bounds(lead), *filters])
+    statement = f"SELECT id FROM messages WHERE {conditions} ORDER BY {_order(lead)} LIMIT %(limit)s"  # noqa: S608 - parts from here
+    # Never prepared: the plan is for these values.
+    ids = [row.id for row in cursor.execute(statement, values | {"limit": limit + 1}, prepare=False).fetchall()]
+    return ids, ids[-1] if len(ids) > limit else seen_to
 
 
 def _way(lookup: Lookup) -> tuple[str | None, list[str]]:

@@ -195,6 +195,17 @@ def test_whoever_wants_nothing_more_gets_nothing_by_a_resend_either(admin, messa
     assert Message.objects.order_by("id").last().status == "rejected"
 
 
+def test_what_was_erased_is_found_by_its_number_shown_as_such_and_never_sent_anew(admin, message, text, manage):
+    ended(message, "failed")
+    manage("privacy", "erase", NUMBER)
+    assert listed(admin.get(LIST, {"q": NUMBER})) == [message.tracking_id]
+    shown = text(admin.get(url(message.tracking_id)))
+    assert "no longer kept" in shown
+    assert "Send anew" not in shown
+    assert "no longer kept" in text(admin.post(url(message.tracking_id, "resend"), follow=True))
+    assert Message.objects.count() == 1
+
+
 @pytest.mark.parametrize(("what", "allowed"), [("cancel", {Role.OPERATOR, Role.ADMIN}), ("resend", {Role.OPERATOR, Role.ADMIN})])
 @pytest.mark.parametrize("role", Role)
 def test_only_who_may_can_cancel_and_resend(login, message, role, what, allowed):

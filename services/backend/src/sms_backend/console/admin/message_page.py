@@ -26,6 +26,7 @@ from sms_backend.messages import by_hand
 from sms_backend.messages.lookup import Lookup
 from sms_backend.messages.models import Message
 from sms_backend.messages.selectors import message_with, story_of
+from sms_contract.phone import is_e164
 from sms_contract.status import Status
 
 View = Callable[..., HttpResponse]
@@ -135,13 +136,16 @@ def _drawn(table: ConsoleAdmin, request: HttpRequest, message: Message, *, whole
         aliases=story.aliases,
         number=message.recipient if whole else shown_number(message.recipient),
         text=message.text if whole else None,
-        may_reveal=not whole and table.may(request, Right.VIEW_PERSONAL_DATA),
+        may_reveal=not whole and is_e164(message.recipient) and table.may(request, Right.VIEW_PERSONAL_DATA),
         entries=entries(story),
         webhooks=story.webhooks,
         successor=successor,
         predecessor=predecessor,
         may_cancel=not status.is_final and table.may(request, Right.CANCEL_MESSAGES),
-        may_resend=status in by_hand.RESENDABLE and successor is None and table.may(request, Right.RESEND_MESSAGES),
+        may_resend=status in by_hand.RESENDABLE
+        and successor is None
+        and is_e164(message.recipient)
+        and table.may(request, Right.RESEND_MESSAGES),
         is_final=status.is_final,
     )
     return TemplateResponse(request, "console/message.html", context, headers={"Cache-Control": "no-store"})

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("sms_messages", "0061_failover"),
+        ("sms_messages", "0070_pseudonym_key"),
     ]
 
     operations = [
