@@ -33,3 +33,22 @@ def test_an_exceptions_words_stay_out(how: str) -> None:
     event = json.loads(line)
     assert (event["event"], event["level"], event["exception"]) == ("settle.failed", "error", "builtins.ValueError")
     assert event["where"][-1].endswith(" fail")
+
+
+EACH = """
+from sms_backend.core.logs import configure, tell_each
+configure("{level}")
+tell_each("attempt.settled", [{{"tracking_id": str(n), "code": None}} for n in range(500)])
+"""
+
+
+def test_many_events_of_one_moment_are_a_line_each() -> None:
+    done = subprocess.run([sys.executable, "-c", EACH.format(level="INFO")], capture_output=True, text=True, timeout=30, check=True)
+    events = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [event["tracking_id"] for event in events] == [str(number) for number in range(500)]
+    assert {(event["event"], event["level"], event["timestamp"][-1]) for event in events} == {("attempt.settled", "info", "Z")}
+
+
+def test_many_events_keep_to_the_level() -> None:
+    done = subprocess.run([sys.executable, "-c", EACH.format(level="WARNING")], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stderr == ""

@@ -1,8 +1,11 @@
 """Logs: one JSON line an event, from every process; never a number, a text or a secret."""
 
 import logging
+import select
 import sys
 import traceback
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from io import FileIO
 from typing import Any, BinaryIO, cast
 
@@ -12,6 +15,8 @@ from structlog.typing import EventDict, Processor
 
 #: The file itself, unbuffered: a line is one write, and whole.
 _stderr = FileIO(2, "w", closefd=False)
+#: So many bytes at once are never mixed with what other threads write.
+_AT_ONCE = select.PIPE_BUF
 _encoder = msgspec.json.Encoder(enc_hook=str)
 
 #: Their INFO lines carry arguments and connection strings that nobody needs.
@@ -55,6 +60,26 @@ def _as_bytes(_: Any, __: str, event: EventDict) -> bytes:
 
 def _as_text(logger: Any, name: str, event: EventDict) -> str:
     return _as_bytes(logger, name, event).decode()
+
+
+def tell_each(event: str, entries: Iterable[Mapping[str, object]]) -> None:
+    """
+    An event at INFO about each of many things that came to pass at one moment: a line each, written together.
+
+    For what happens thousands of times a second, where a line by itself costs a tenth of what it tells of.
+    """
+    if not logging.getLogger().isEnabledFor(logging.INFO):
+        return
+    common = {"event": event, "level": "info", "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z")}
+    waiting = b""
+    for entry in entries:
+        line = _encoder.encode({**entry, **common}) + b"\n"
+        if len(waiting) + len(line) > _AT_ONCE:
+            _stderr.write(waiting)
+            waiting = b""
+        waiting += line
+    if waiting:
+        _stderr.write(waiting)
 
 
 def configure(level: str) -> None:

@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 import psycopg
 
+from sms_backend.messages.arrays import plain, texts, uuids
 from sms_backend.messages.references import references
 from sms_backend.messages.store import project_later
 from sms_contract.ids import floor
@@ -121,12 +122,13 @@ def start(
         return {}
     named = references(cursor, [(s.message.id, s.number, s.provider) for s in starts], deduplicates=deduplicates)
     ids = [s.message.id for s in starts]
-    providers = [s.provider for s in starts]
-    cursor.execute(_MARK, (lease, ids, providers, min(ids), max(ids)))
+    written, providers = uuids(ids), texts([s.provider for s in starts])
+    cursor.execute(_MARK, (lease, written, providers, min(ids), max(ids)))
     # Most are settled, and shown as that, before anybody would look.
     project_later(cursor, ids, after=_SHOW_SENDING_AFTER, while_status=Status.SENDING)
     decisions = [msgspec.json.encode(s.decision).decode() for s in starts]
-    cursor.execute(_START, (ids, [s.number for s in starts], providers, [named[message_id] for message_id in ids], decisions))
+    ours = texts([named[message_id] for message_id in ids])
+    cursor.execute(_START, (written, plain([s.number for s in starts]), providers, ours, texts(decisions)))
     return named
 
 
@@ -135,4 +137,4 @@ def postpone(cursor: psycopg.Cursor[Any], waits: Sequence[tuple[Any, float]]) ->
     if not waits:
         return
     ids = [message.id for message, _ in waits]
-    cursor.execute(_POSTPONE, (ids, [seconds for _, seconds in waits], min(ids), max(ids)))
+    cursor.execute(_POSTPONE, (uuids(ids), plain([seconds for _, seconds in waits]), min(ids), max(ids)))

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 from django.db import InterfaceError, OperationalError, connection, transaction
 from psycopg.rows import namedtuple_row
+from psycopg.types.datetime import TimestamptzLoader
 from psycopg.types.json import JsonbLoader
 
 
@@ -19,6 +20,8 @@ def hot_cursor() -> Iterator[psycopg.Cursor[Any]]:
             with psycopg.Cursor(connection.connection, row_factory=namedtuple_row) as cursor:
                 # Django's connections hand JSON out as text, for its own fields to decode.
                 cursor.adapters.register_loader("jsonb", JsonbLoader)
+                # And read times in Python, to put another time zone to them; ours is UTC, and psycopg's own reads it in C.
+                cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
                 yield cursor
     except (psycopg.OperationalError, psycopg.InterfaceError, OperationalError, InterfaceError):
         # It may be broken, and Django has not seen it: back to the pool, which looks before it lends it again.

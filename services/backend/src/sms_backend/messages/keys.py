@@ -12,6 +12,7 @@ from uuid import UUID
 
 import psycopg
 
+from sms_backend.messages.arrays import plain, texts
 from sms_contract.envelope import Submission
 from sms_contract.keyspace import IDEMPOTENCY_TTL
 
@@ -100,12 +101,12 @@ def _take(cursor: psycopg.Cursor[Any], takers: dict[Key, tuple[str, Submission]]
     rows = cursor.execute(
         _TAKE_KEYS,
         (
-            [client for client, _, _ in takers],
-            [digest for _, digest, _ in takers],
-            [item for _, _, item in takers],
-            [stands_for for stands_for, _ in takers.values()],
-            [s.fingerprint for _, s in takers.values()],
-            [s.reserved_at for _, s in takers.values()],
+            texts([client for client, _, _ in takers]),
+            texts([digest for _, digest, _ in takers]),
+            plain([item for _, _, item in takers]),
+            texts([stands_for for stands_for, _ in takers.values()]),
+            texts([s.fingerprint for _, s in takers.values()]),
+            plain([s.reserved_at for _, s in takers.values()]),
             _DAY,
             _DAY,
             _DAY,

@@ -11,6 +11,7 @@ import msgspec
 import psycopg
 
 from sms_backend.core.cache import cache
+from sms_backend.messages.arrays import uuids
 from sms_backend.messages.hot import hot_cursor
 from sms_backend.messages.view import COLUMNS, message_view
 from sms_contract import keyspace
@@ -45,7 +46,7 @@ def project(cursor: psycopg.Cursor[Any], rows: Iterable[Any], *, refunds: bool =
     ids = [row.id for row in rows]
     batch_ids = {row.batch_id for row in rows if row.batch_id is not None}
     aliases: dict[UUID, list[Any]] = defaultdict(list)
-    for alias in cursor.execute(_ALIASES, ([*ids, *batch_ids], [])).fetchall():
+    for alias in cursor.execute(_ALIASES, (uuids([*ids, *batch_ids]), "{}")).fetchall():
         aliases[alias.message_id].append(alias)
     per_client: dict[str, list[bytes | str | int]] = defaultdict(list)
     batches: dict[str, dict[str, int]] = defaultdict(dict)

@@ -9,6 +9,7 @@ from uuid import UUID
 import psycopg
 
 from sms_backend.messages import parts, suppressions
+from sms_backend.messages.arrays import plain, texts, uuids
 from sms_backend.messages.inquiries import Ask, ask_later
 from sms_backend.messages.store import charge
 from sms_backend.messages.view import COLUMNS
@@ -95,31 +96,40 @@ def settle(cursor: psycopg.Cursor[Any], settlements: Sequence[Settlement]) -> li
     cursor.execute(_LOCK, ([x.message_id for x in s], s[0].message_id, s[-1].message_id))
     lost = errors_of_lost(cursor, [x.message_id for x in s if x.status is Status.UNDELIVERED])
     shown = [lost.get(x.message_id, _error_shown(x)) for x in s]
-    ids = [x.message_id for x in s]
-    bounds = (ids[0], ids[-1])
-    numbers = [x.number for x in s]
-    message_ids = [x.provider_message_id for x in s]
-    codes = [x.error_code for x in s]
-    details = [x.error_detail for x in s]
-    provider_codes = [x.error_provider_code for x in s]
-    cursor.execute(_FINISH, (ids, numbers, [x.outcome for x in s], message_ids, codes, details, provider_codes, *bounds))
+    bounds = (s[0].message_id, s[-1].message_id)
+    ids = uuids([x.message_id for x in s])
+    numbers = plain([x.number for x in s])
+    message_ids = texts([x.provider_message_id for x in s])
+    cursor.execute(
+        _FINISH,
+        (
+            ids,
+            numbers,
+            texts([x.outcome for x in s]),
+            message_ids,
+            texts([x.error_code for x in s]),
+            texts([x.error_detail for x in s]),
+            texts([x.error_provider_code for x in s]),
+            *bounds,
+        ),
+    )
     rows = cursor.execute(
         _SETTLE,
         (
             ids,
             numbers,
-            [x.status for x in s],
-            [x.provider for x in s],
+            texts([x.status for x in s]),
+            texts([x.provider for x in s]),
             message_ids,
-            [code for code, _, _ in shown],
-            [detail for _, detail, _ in shown],
-            [provider_code for _, _, provider_code in shown],
-            [x.next_after for x in s],
-            [x.unknown_for for x in s],
-            [x.round for x in s],
-            [",".join(x.tried) or None for x in s],
-            [",".join(x.unsuitable) or None for x in s],
-            [x.refund for x in s],
+            texts([code for code, _, _ in shown]),
+            texts([detail for _, detail, _ in shown]),
+            texts([provider_code for _, _, provider_code in shown]),
+            plain([x.next_after for x in s]),
+            plain([x.unknown_for for x in s]),
+            plain([x.round for x in s]),
+            texts([",".join(x.tried) or None for x in s]),
+            texts([",".join(x.unsuitable) or None for x in s]),
+            plain([x.refund for x in s]),
             *bounds,
         ),
     ).fetchall()

@@ -16,6 +16,7 @@ import psycopg
 
 from sms_backend.core import metrics
 from sms_backend.messages import suppressions
+from sms_backend.messages.arrays import plain, texts, uuids
 from sms_backend.messages.events import announce_ids
 from sms_backend.messages.keys import add_aliases, settle_keys
 from sms_contract.envelope import Submission
@@ -99,7 +100,7 @@ def store(cursor: psycopg.Cursor[Any], submissions: Iterable[Submission], *, ask
     charge(cursor, [(row.client_id, row.charged_day, row.charged_segments) for row in inserted if row.status not in _ENDED])
     if changed:
         at_once = bool(errors or aliases or asked_back)
-        cursor.execute(_PROJECT_LATER, (timedelta() if at_once else _SHOW_STORED_AFTER, changed, None if at_once else list(WAITING)))
+        cursor.execute(_PROJECT_LATER, (timedelta() if at_once else _SHOW_STORED_AFTER, uuids(changed), None if at_once else list(WAITING)))
     new = {str(row.id) for row in inserted if row.status == "queued"}
     return Stored(
         inserted=len(inserted),
@@ -121,7 +122,8 @@ def charge(cursor: psycopg.Cursor[Any], charges: Iterable[tuple[str, Any, int]])
 
 def project_later(cursor: psycopg.Cursor[Any], ids: list[Any], *, after: float, while_status: Status | None = None) -> int:
     """Promise that Redis will see these messages, or those that are still so; returns the promise's id, to be deleted once it has."""
-    row = cursor.execute(_PROJECT_LATER, (timedelta(seconds=after), ids, None if while_status is None else [while_status])).fetchone()
+    statuses = None if while_status is None else [while_status]
+    row = cursor.execute(_PROJECT_LATER, (timedelta(seconds=after), uuids(ids), statuses)).fetchone()
     assert row is not None
     promise: int = row.id
     return promise
@@ -135,33 +137,33 @@ def _opted_out(cursor: psycopg.Cursor[Any], submissions: list[Submission]) -> di
 
 def _columns(submissions: list[Submission], errors: dict[str, str], asked_back: Mapping[str, datetime]) -> tuple[list[Any], ...]:
     return (
-        [s.tracking_id for s in submissions],
-        [s.client for s in submissions],
-        [s.mode for s in submissions],
-        [s.traffic_type for s in submissions],
-        [s.to for s in submissions],
-        [s.sender for s in submissions],
-        [s.text for s in submissions],
-        [s.wire_text for s in submissions],
-        [s.encoding for s in submissions],
-        [s.segments for s in submissions],
-        [s.characters for s in submissions],
-        [s.max_segments for s in submissions],
-        [",".join(s.providers) or None for s in submissions],
-        [s.reference for s in submissions],
-        [s.callback_url for s in submissions],
-        [msgspec.json.encode(s.metadata).decode() for s in submissions],
-        [s.on_unknown for s in submissions],
-        [",".join(s.failover_on) or None for s in submissions],
-        [s.batch_id for s in submissions],
-        [s.index for s in submissions],
-        [s.key_id for s in submissions],
-        [s.traceparent for s in submissions],
-        [errors.get(s.tracking_id) for s in submissions],
-        [s.charged_day for s in submissions],
-        [s.segments if s.charged_day else 0 for s in submissions],
-        [s.send_at for s in submissions],
-        [s.expires_at for s in submissions],
-        [created_ms(s.tracking_id) for s in submissions],
-        [asked_back.get(s.tracking_id) for s in submissions],
+        texts([s.tracking_id for s in submissions]),
+        texts([s.client for s in submissions]),
+        texts([s.mode for s in submissions]),
+        texts([s.traffic_type for s in submissions]),
+        texts([s.to for s in submissions]),
+        texts([s.sender for s in submissions]),
+        texts([s.text for s in submissions]),
+        texts([s.wire_text for s in submissions]),
+        texts([s.encoding for s in submissions]),
+        plain([s.segments for s in submissions]),
+        plain([s.characters for s in submissions]),
+        plain([s.max_segments for s in submissions]),
+        texts([",".join(s.providers) or None for s in submissions]),
+        texts([s.reference for s in submissions]),
+        texts([s.callback_url for s in submissions]),
+        texts([msgspec.json.encode(s.metadata).decode() for s in submissions]),
+        texts([s.on_unknown for s in submissions]),
+        texts([",".join(s.failover_on) or None for s in submissions]),
+        texts([s.batch_id for s in submissions]),
+        plain([s.index for s in submissions]),
+        texts([s.key_id for s in submissions]),
+        texts([s.traceparent for s in submissions]),
+        texts([errors.get(s.tracking_id) for s in submissions]),
+        texts([s.charged_day for s in submissions]),
+        plain([s.segments if s.charged_day else 0 for s in submissions]),
+        plain([s.send_at for s in submissions]),
+        plain([s.expires_at for s in submissions]),
+        plain([created_ms(s.tracking_id) for s in submissions]),
+        texts([None if (when := asked_back.get(s.tracking_id)) is None else when.isoformat() for s in submissions]),
     )

@@ -12,6 +12,7 @@ from uuid import UUID
 import psycopg
 
 from sms_backend.core import metrics
+from sms_backend.messages.arrays import texts
 from sms_backend.messages.pseudonyms import pseudonym
 
 CODE = "recipient.opted_out"
@@ -53,7 +54,7 @@ def listed(cursor: psycopg.Cursor[Any], sends: Sequence[tuple[str, str | None, s
         return set()
     recipients = [recipient for _, _, recipient in sends]
     columns = ([client for client, _, _ in sends], [sender for _, sender, _ in sends], recipients, [pseudonym(one) for one in recipients])
-    rows = cursor.execute(_LISTED, columns).fetchall()
+    rows = cursor.execute(_LISTED, [texts(column) for column in columns]).fetchall()
     return {row.n - 1 for row in rows}
 
 

@@ -20,7 +20,7 @@ def rfc3339(moment: datetime | None) -> str | None:
     """UTC with milliseconds and `Z`."""
     if moment is None:
         return None
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def message_view(row: Any, aliases: list[UUID] | None = None) -> Message:

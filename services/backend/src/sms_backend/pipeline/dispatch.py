@@ -5,6 +5,7 @@ PostgreSQL is the queue of record: whatever happens to the hint that led here, a
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,10 +13,9 @@ from functools import partial
 from random import Random
 from uuid import UUID
 
-import structlog
-
 from sms_backend.core import metrics
 from sms_backend.core.environment import environment
+from sms_backend.core.logs import tell_each
 from sms_backend.core.traces import traces
 from sms_backend.messages import claim
 from sms_backend.messages.hot import hot_cursor
@@ -41,7 +41,6 @@ from sms_providers.sending import Job, Result
 from sms_providers.transport import TOTAL
 from sms_providers.types import OutboundSms, Receipt
 
-log = structlog.get_logger()
 _rng = Random()  # noqa: S311 - jitter and weights, no secrets
 waits = Waits(unknown=environment.smsgw_unknown_wait, unknown_otp=environment.smsgw_unknown_wait_otp)
 
@@ -135,8 +134,8 @@ def _send(plan: Plan, references: Mapping[UUID, str], providers: Snapshot, now: 
             settlements.append(_settlement(start, result, providers, now))
             if result.accepted is not None:
                 early += [(start.message.id, start.number, start.provider, receipt) for receipt in result.accepted.receipts]
-            _record(start, result, settlements[-1])
         persist_at_any_cost(partial(settle, settlements=settlements))
+        _record([(starts[index], result) for index, result in chunk], settlements)
         if early:
             persist_at_any_cost(partial(reports.apply_own, found=early))
         _learn(plan, [(starts[index], result) for index, result in chunk], providers)
@@ -198,22 +197,30 @@ def _outbound(start: claim.Start, reference: str) -> OutboundSms:
     )
 
 
-def _record(start: claim.Start, result: Result, settled: Settlement) -> None:
-    metrics.attempts.labels(start.provider, settled.outcome).inc()
+def _record(results: Sequence[tuple[claim.Start, Result]], settlements: Sequence[Settlement]) -> None:
+    counts = Counter((start.provider, settled.outcome) for (start, _), settled in zip(results, settlements, strict=True))
+    for (provider, outcome), count in counts.items():
+        metrics.attempts.labels(provider, outcome).inc(count)
+    told = [_told(start, result, settled) for (start, result), settled in zip(results, settlements, strict=True)]
+    tell_each("attempt.settled", told)
     if traces.on:
-        about = {"smsgw.tracking_id": str(start.message.id), "smsgw.provider": start.provider, "smsgw.outcome": str(settled.outcome)}
-        failed = settled.outcome != Outcome.ACCEPTED
-        traces.told("send", start.message.traceparent, seconds=result.seconds, failed=failed, call=True, about=about)
-    log.info(
-        "attempt.settled",
-        tracking_id=str(start.message.id),
-        client=start.message.client_id,
-        provider=start.provider,
-        attempt=start.number,
-        outcome=str(settled.outcome),
-        status=str(settled.status),
-        code=settled.error_code,
-        provider_code=settled.error_provider_code,
-        seconds=round(result.seconds, 3),
-        trace_id=trace_id(start.message.traceparent, str(start.message.id)),
-    )
+        for (start, result), settled in zip(results, settlements, strict=True):
+            about = {"smsgw.tracking_id": str(start.message.id), "smsgw.provider": start.provider, "smsgw.outcome": str(settled.outcome)}
+            failed = settled.outcome != Outcome.ACCEPTED
+            traces.told("send", start.message.traceparent, seconds=result.seconds, failed=failed, call=True, about=about)
+
+
+def _told(start: claim.Start, result: Result, settled: Settlement) -> dict[str, object]:
+    tracking_id = str(start.message.id)
+    return {
+        "tracking_id": tracking_id,
+        "client": start.message.client_id,
+        "provider": start.provider,
+        "attempt": start.number,
+        "outcome": settled.outcome,
+        "status": settled.status,
+        "code": settled.error_code,
+        "provider_code": settled.error_provider_code,
+        "seconds": round(result.seconds, 3),
+        "trace_id": trace_id(start.message.traceparent, tracking_id),
+    }

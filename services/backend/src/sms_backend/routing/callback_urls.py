@@ -5,7 +5,6 @@ The first is given to the vendor with each message. The second an operator gives
 message: whoever knows it is believed, so that it stays between the two.
 """
 
-import hashlib
 import hmac
 from urllib.parse import quote
 
