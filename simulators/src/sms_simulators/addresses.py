@@ -1,9 +1,11 @@
 """Whether an address stays on this machine."""
 
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 
+@lru_cache(maxsize=1024)
 def is_loopback(host: str) -> bool:
     """Whether a host name or address stays on this machine."""
     try:

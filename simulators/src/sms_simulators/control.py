@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
-from aiohttp import web
 
 from sms_simulators.accounts import Account, AccountSettings
-from sms_simulators.answers import json_answer
+from sms_simulators.http import Request, Response, json_answer
 from sms_simulators.messages import Incoming
 from sms_simulators.vendor import House, Vendor
 
@@ -23,7 +22,7 @@ class ControlApi:
         self._house = house
         self._vendors = vendors
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def handle(self, request: Request) -> Response:
         """Any request below `/control/`."""
         path = request.path.removeprefix(PREFIX)
         account, ledger = request.query.get("account"), self._house.ledger
@@ -38,22 +37,22 @@ class ControlApi:
                 return json_answer(200, ledger.summary(account))
             case "DELETE", "ledger":
                 ledger.clear()
-                return web.Response(status=204)
+                return Response(status=204)
             case "GET", "reports":
                 return json_answer(200, self._house.reporter.counts)
         return json_answer(404, {"error": "no such path, or not with this method"})
 
-    async def _account(self, request: web.BaseRequest, sid: str) -> web.StreamResponse:
+    async def _account(self, request: Request, sid: str) -> Response:
         if request.method == "PUT":
-            return self._put_account(sid, await request.read())
+            return self._put_account(sid, request.body)
         found = self._house.accounts.get(sid.removesuffix(_INBOUND))
         if found is None:
             return json_answer(404, {"error": "no such account"})
         if request.method == "POST" and sid.endswith(_INBOUND):
-            return await self._inbound(found, await request.read())
+            return await self._inbound(found, request.body)
         return json_answer(200, self._shown(found))
 
-    def _put_account(self, sid: str, body: bytes) -> web.Response:
+    def _put_account(self, sid: str, body: bytes) -> Response:
         try:
             settings = msgspec.json.decode(body, type=AccountSettings)
         except msgspec.DecodeError as error:
@@ -66,7 +65,7 @@ class ControlApi:
             return json_answer(400, {"error": "that address is not on this machine"})
         return json_answer(200, self._shown(self._house.accounts.put(sid, settings)))
 
-    async def _inbound(self, account: Account, body: bytes) -> web.Response:
+    async def _inbound(self, account: Account, body: bytes) -> Response:
         try:
             message = msgspec.json.decode(body, type=Incoming)
         except msgspec.DecodeError as error:

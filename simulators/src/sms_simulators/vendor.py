@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from aiohttp import web
-
 from sms_simulators.accounts import Account, Accounts
 from sms_simulators.addresses import may_call
-from sms_simulators.answers import broken_off, json_answer, reset, say_nothing
+from sms_simulators.answers import broken_off, reset, say_nothing
 from sms_simulators.behaviour import Action, Code, Rule, Step
+from sms_simulators.http import Request, Response, json_answer
 from sms_simulators.ledger import Entry, Ledger, hints
 from sms_simulators.messages import Incoming, Message, Order
 from sms_simulators.reports import Job, Post, Reporter
@@ -41,7 +40,7 @@ class Vendor[M: Message](ABC):
         self.messages: dict[str, M] = {}
 
     @abstractmethod
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def handle(self, request: Request) -> Response:
         """Any request to one of its paths."""
 
     @abstractmethod
@@ -57,7 +56,7 @@ class Vendor[M: Message](ABC):
         """The same, with the id left out."""
 
     @abstractmethod
-    def failure(self, status: int, code: Code | None = None, message: str | None = None, retry_after: int | None = None) -> web.Response:
+    def failure(self, status: int, code: Code | None = None, message: str | None = None, retry_after: int | None = None) -> Response:
         """A refusal in the vendor's shape."""
 
     @abstractmethod
@@ -68,11 +67,11 @@ class Vendor[M: Message](ABC):
     def incoming(self, account: Account, message: Incoming, key: str | None) -> Post:
         """A message from a person, signed with `key` if there is one."""
 
-    def yes(self, content: dict[str, object]) -> web.Response:
+    def yes(self, content: dict[str, object]) -> Response:
         """An accept that says this."""
         return json_answer(self.success, content)
 
-    def refusal(self, account: Account, order: Order, rule: Rule) -> web.Response:  # noqa: ARG002 - for vendors
+    def refusal(self, account: Account, order: Order, rule: Rule) -> Response:  # noqa: ARG002 - for vendors
         """The answer to a request that is refused."""
         return self.failure(rule.http_status, rule.code, rule.message, rule.retry_after)
 
@@ -92,7 +91,7 @@ class Vendor[M: Message](ABC):
         """Whether a request may ask for reports to be posted there."""
         return url is None or may_call(url, allow_remote=self.house.allow_remote)
 
-    async def take(self, request: web.BaseRequest, account: Account, order: Order, objection: Code | None) -> web.StreamResponse:
+    async def take(self, request: Request, account: Account, order: Order, objection: Code | None) -> Response:
         """Decide on a request to send, write it down, report, and answer; `objection`: the code with which the vendor refuses it."""
         rule = account.decider.decide(order.to)
         if objection is not None and rule.action is not Action.REFUSE:
@@ -138,7 +137,7 @@ class Vendor[M: Message](ABC):
             else:
                 asyncio.get_running_loop().call_later(pause, reporter.schedule, job)
 
-    async def _refuse(self, request: web.BaseRequest, answer: web.Response, rule: Rule, pause: float) -> web.StreamResponse:
+    async def _refuse(self, request: Request, answer: Response, rule: Rule, pause: float) -> Response:
         if pause:
             await asyncio.sleep(pause)
         if rule.action is Action.SILENCE:

@@ -7,12 +7,10 @@ import time
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-from aiohttp import web
-
 from sms_contract.segments import measure
 from sms_simulators.accounts import Account, token_of
-from sms_simulators.answers import json_answer
 from sms_simulators.behaviour import Action, Code, Rule, Step
+from sms_simulators.http import Request, Response, json_answer
 from sms_simulators.infobip.messages import Message, iso, now_message, state
 from sms_simulators.messages import Incoming, Order
 from sms_simulators.reports import Post
@@ -35,8 +33,8 @@ class Infobip(Vendor[Message]):
         super().__init__(house)
         self._log: dict[tuple[str, str], Message] = {}
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        account = self.house.accounts.bearer(self.name, token_of(request.headers.get("Authorization", ""), "App"))
+    async def handle(self, request: Request) -> Response:
+        account = self.house.accounts.bearer(self.name, token_of(request.header("authorization"), "App"))
         if account is None:
             return self.failure(401)
         match request.method, request.path.removeprefix(PREFIX):
@@ -47,7 +45,7 @@ class Infobip(Vendor[Message]):
                 return self.failure(400) if content is None else await self._send(request, account, content)
         return self.failure(404)
 
-    async def _send(self, request: web.BaseRequest, account: Account, content: dict[str, Any]) -> web.StreamResponse:
+    async def _send(self, request: Request, account: Account, content: dict[str, Any]) -> Response:
         try:
             (message,) = content["messages"]
             (destination,) = message["destinations"]
@@ -82,7 +80,7 @@ class Infobip(Vendor[Message]):
     def without_id(self, content: dict[str, object]) -> dict[str, object]:
         return {**content, "messages": []}
 
-    def refusal(self, account: Account, order: Order, rule: Rule) -> web.Response:
+    def refusal(self, account: Account, order: Order, rule: Rule) -> Response:
         if not isinstance(rule.code, int) or rule.action is not Action.REFUSE:
             return super().refusal(account, order, rule)
         sid = order.reference or os.urandom(16).hex()
@@ -93,7 +91,7 @@ class Infobip(Vendor[Message]):
         entry = {"messageId": sid, "status": state(rule.code), "destination": order.to.removeprefix("+"), "details": {"messageCount": 1}}
         return json_answer(200, {"bulkId": f"bulk-{sid}", "messages": [entry]})
 
-    def failure(self, status: int, code: Code | None = None, message: str | None = None, retry_after: int | None = None) -> web.Response:
+    def failure(self, status: int, code: Code | None = None, message: str | None = None, retry_after: int | None = None) -> Response:
         words = message or _DESCRIPTIONS.get(status, "Something went wrong")
         content = {"errorCode": str(code or f"E{status}"), "description": words, "action": "Check", "violations": [], "resources": []}
         response = json_answer(status, content)
@@ -123,7 +121,7 @@ class Infobip(Vendor[Message]):
         }
         return _post(message.url, {"results": [entry], "messageCount": 1, "pendingMessageCount": 0})
 
-    def _logs(self, request: web.BaseRequest, account: Account) -> web.Response:
+    def _logs(self, request: Request, account: Account) -> Response:
         wanted = request.query.getall("messageId", [])
         found = [message for (owner, sid), message in self._log.items() if owner == account.sid and (not wanted or sid in wanted)]
         results = [{**m.resource(), "destination": m.to.removeprefix("+"), "content": {"text": m.body}} for m in found[-1000:]]
@@ -150,9 +148,9 @@ def _seconds(period: Mapping[str, Any] | None) -> int | None:
     return int(period["amount"]) * {"SECONDS": 1, "MINUTES": 60, "HOURS": 3600}[period.get("timeUnit", "MINUTES")]
 
 
-async def _content(request: web.BaseRequest) -> dict[str, Any] | None:
+async def _content(request: Request) -> dict[str, Any] | None:
     try:
-        content = json.loads(await request.read())
+        content = json.loads(request.body)
     except ValueError:
         return None
     return content if isinstance(content, dict) else None

@@ -4,13 +4,12 @@ import re
 import time
 import uuid
 from typing import Final
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
-
-from aiohttp import web
+from urllib.parse import parse_qsl, quote, urlencode
 
 from sms_contract.segments import measure
 from sms_simulators.accounts import Account
 from sms_simulators.behaviour import Code, Step
+from sms_simulators.http import Request, Response, text_answer
 from sms_simulators.messages import Incoming, Message, Order
 from sms_simulators.reports import Post
 from sms_simulators.vendor import Vendor
@@ -36,8 +35,8 @@ class Kannel(Vendor[Message]):
     prefixes = (PATH,)
     success = 202
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        raw = dict(parse_qsl(urlsplit(request.raw_path).query, keep_blank_values=True, encoding="latin-1"))
+    async def handle(self, request: Request) -> Response:
+        raw = dict(parse_qsl(request.query_string, keep_blank_values=True, encoding="latin-1"))
         charset = "utf-16-be" if raw.get("charset", "").upper() == "UTF-16BE" else "utf-8"
         fields = {name: value.encode("latin-1").decode(charset if name == "text" else "utf-8", "replace") for name, value in raw.items()}
         account = self.house.accounts.check(self.name, fields.get("username", ""), fields.get("username", ""), fields.get("password", ""))
@@ -77,16 +76,16 @@ class Kannel(Vendor[Message]):
     def content(self, message: Message) -> dict[str, object]:  # noqa: ARG002
         return {"words": "0: Accepted for delivery"}
 
-    def yes(self, content: dict[str, object]) -> web.Response:
-        return web.Response(status=self.success, text=str(content["words"]), content_type="text/html")
+    def yes(self, content: dict[str, object]) -> Response:
+        return text_answer(self.success, str(content["words"]), content_type="text/html")
 
     def without_id(self, content: dict[str, object]) -> dict[str, object]:  # noqa: ARG002
         return {"words": ""}
 
-    def failure(self, status: int, code: Code | None = None, message: str | None = None, retry_after: int | None = None) -> web.Response:
+    def failure(self, status: int, code: Code | None = None, message: str | None = None, retry_after: int | None = None) -> Response:
         headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
         words = message or str(code or _WORDS.get(status, f"HTTP {status}"))
-        return web.Response(status=status, text=words, headers=headers, content_type="text/html")
+        return text_answer(status, words, headers, content_type="text/html")
 
     def report(self, account: Account, message: Message, step: Step, key: str | None) -> Post:  # noqa: ARG002
         bit, answer = _REPORTS.get(step.status, (step.status, ""))

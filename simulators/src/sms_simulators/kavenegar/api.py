@@ -6,12 +6,10 @@ import time
 from typing import ClassVar, Final
 from urllib.parse import parse_qsl, urlencode
 
-from aiohttp import web
-
 from sms_contract.segments import measure
 from sms_simulators.accounts import Account
-from sms_simulators.answers import json_answer
 from sms_simulators.behaviour import Code, Step
+from sms_simulators.http import Request, Response, json_answer
 from sms_simulators.messages import Incoming, Message, Order
 from sms_simulators.reports import Post
 from sms_simulators.vendor import Vendor
@@ -32,14 +30,14 @@ class Kavenegar(Vendor[Message]):
     prefixes = (PREFIX,)
     codes: ClassVar[dict[int, Code]] = {400: 400}
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def handle(self, request: Request) -> Response:
         found = _METHOD.fullmatch(request.path)
         if found is None:
             return self.failure(404)
         account = self.house.accounts.bearer(self.name, found[1])
         if account is None:
             return self.failure(403)
-        body = (await request.read()).decode("utf-8", "replace")
+        body = request.body.decode("utf-8", "replace")
         fields = {**request.query, **dict(parse_qsl(body, keep_blank_values=True))}
         match found[2]:
             case "send":
@@ -80,7 +78,7 @@ class Kavenegar(Vendor[Message]):
     def without_id(self, content: dict[str, object]) -> dict[str, object]:
         return {**content, "entries": [{"status": 1}]}
 
-    def failure(self, status: int, code: Code | None = None, message: str | None = None, retry_after: int | None = None) -> web.Response:
+    def failure(self, status: int, code: Code | None = None, message: str | None = None, retry_after: int | None = None) -> Response:
         status = status if code is None else int(code)
         answer = json_answer(status, {"return": {"status": status, "message": message or f"خطای {status}"}, "entries": None})
         if retry_after is not None:

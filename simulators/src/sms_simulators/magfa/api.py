@@ -5,12 +5,11 @@ import time
 from typing import ClassVar, Final
 
 import msgspec
-from aiohttp import web
 
 from sms_contract.segments import measure
 from sms_simulators.accounts import Account, basic
-from sms_simulators.answers import json_answer
 from sms_simulators.behaviour import Code, Step
+from sms_simulators.http import Request, Response, json_answer, text_answer
 from sms_simulators.messages import Incoming, Message, Order
 from sms_simulators.reports import Post
 from sms_simulators.vendor import Vendor
@@ -21,7 +20,7 @@ _MOST_PARTS = 265
 _STATUSES: Final = {"queued": 0, "sent": 8, "delivered": 1, "undelivered": 2, "expired": 2, "failed": 16}
 
 
-class Request(msgspec.Struct):
+class Sends(msgspec.Struct):
     """What `send` is given."""
 
     senders: list[str]
@@ -38,8 +37,8 @@ class Magfa(Vendor[Message]):
     prefixes = (PREFIX,)
     codes: ClassVar[dict[int, Code]] = {400: 1, 401: 18}
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        user, password = basic(request.headers.get("Authorization", "")) or ("", "")
+    async def handle(self, request: Request) -> Response:
+        user, password = basic(request.header("authorization")) or ("", "")
         sid = user.partition("/")[0]
         account = self.house.accounts.check(self.name, sid, sid, password)
         if account is None:
@@ -56,9 +55,9 @@ class Magfa(Vendor[Message]):
                 return json_answer(200, {"status": 0, "balance": 1000})
         return json_answer(200, {"status": 25})
 
-    async def _send(self, request: web.BaseRequest, account: Account) -> web.StreamResponse:
+    async def _send(self, request: Request, account: Account) -> Response:
         try:
-            given = msgspec.json.decode(await request.read(), type=Request)
+            given = msgspec.json.decode(request.body, type=Sends)
         except msgspec.DecodeError:
             return json_answer(200, {"status": 31, "messages": []})
         if len(given.recipients) != 1 or len(given.messages) != 1 or len(given.senders) != 1 or len(given.uids) > 1:
@@ -98,12 +97,12 @@ class Magfa(Vendor[Message]):
     def without_id(self, content: dict[str, object]) -> dict[str, object]:
         return {**content, "messages": [{"status": 0}]}
 
-    def failure(self, status: int, code: Code | None = None, message: str | None = None, retry_after: int | None = None) -> web.Response:
+    def failure(self, status: int, code: Code | None = None, message: str | None = None, retry_after: int | None = None) -> Response:
         """With a code, a message that is refused, in a 200; without one, an HTTP error from the gate before the API."""
         if code is not None:
             return json_answer(200, {"status": 0, "messages": [{"status": int(code)}]})
         headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
-        return web.Response(status=status, text=message or f"HTTP {status}", headers=headers)
+        return text_answer(status, message or f"HTTP {status}", headers)
 
     def report(self, account: Account, message: Message, step: Step, key: str | None) -> Post:
         raise NotImplementedError("Magfa pushes nothing")

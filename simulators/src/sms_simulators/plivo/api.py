@@ -10,12 +10,11 @@ from typing import Final
 from urllib.parse import urlencode
 
 import msgspec
-from aiohttp import web
 
 from sms_contract.segments import measure
 from sms_simulators.accounts import Account
-from sms_simulators.answers import json_answer
 from sms_simulators.behaviour import Code, Step
+from sms_simulators.http import Request, Response, json_answer
 from sms_simulators.messages import Incoming, Message, Order
 from sms_simulators.plivo.signature import sign
 from sms_simulators.reports import Post
@@ -42,9 +41,9 @@ class Plivo(Vendor[Message]):
     prefixes = (PREFIX,)
     success = 202
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def handle(self, request: Request) -> Response:
         sid, _, rest = request.path.removeprefix(PREFIX).partition("/")
-        account = self.house.accounts.authenticate(sid, request.headers.get("Authorization", ""), self.name)
+        account = self.house.accounts.authenticate(sid, request.header("authorization"), self.name)
         if account is None:
             return self.failure(401)
         if rest == "Message/" and request.method == "POST":
@@ -54,9 +53,9 @@ class Plivo(Vendor[Message]):
             return self.failure(404)
         return json_answer(200, _resource(message))
 
-    async def _create(self, request: web.BaseRequest, account: Account) -> web.StreamResponse:
+    async def _create(self, request: Request, account: Account) -> Response:
         try:
-            fields = msgspec.json.decode(await request.read(), type=dict[str, object])
+            fields = msgspec.json.decode(request.body, type=dict[str, object])
         except msgspec.DecodeError:
             return self.failure(400, message="no JSON")
         order = Order(
@@ -97,7 +96,7 @@ class Plivo(Vendor[Message]):
     def without_id(self, content: dict[str, object]) -> dict[str, object]:
         return {**content, "message_uuid": []}
 
-    def failure(self, status: int, code: Code | None = None, message: str | None = None, retry_after: int | None = None) -> web.Response:
+    def failure(self, status: int, code: Code | None = None, message: str | None = None, retry_after: int | None = None) -> Response:
         if code == "invalid_number":
             return json_answer(202, {"api_id": str(uuid.uuid4()), "message": "no message", "message_uuid": [], "invalid_number": ["?"]})
         words = message or (str(code) if code is not None else _WORDS.get(status, "error"))

@@ -7,13 +7,11 @@ import time
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
-from aiohttp import web
-
 from sms_contract.segments import measure
 from sms_simulators import messages
 from sms_simulators.accounts import Account, token_of
-from sms_simulators.answers import json_answer
 from sms_simulators.behaviour import Code, Step
+from sms_simulators.http import Request, Response, json_answer
 from sms_simulators.messages import Incoming, Order
 from sms_simulators.reports import Post
 from sms_simulators.sinch.signature import sign
@@ -70,9 +68,9 @@ class Sinch(Vendor[Message]):
     success = 201
     codes: ClassVar[dict[int, Code]] = {400: "syntax_constraint_violation", 401: "unauthorized", 403: "blocked_account", 404: "not_found"}
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def handle(self, request: Request) -> Response:
         plan, _, rest = request.path.removeprefix(PREFIX).partition("/")
-        token = token_of(request.headers.get("Authorization", ""), "Bearer")
+        token = token_of(request.header("authorization"), "Bearer")
         account = self.house.accounts.check(self.name, plan, plan, token) if token else None
         if account is None:
             return self.failure(401)
@@ -91,9 +89,9 @@ class Sinch(Vendor[Message]):
             message.status = "canceled"
         return json_answer(200, message.resource()) if request.method in {"GET", "DELETE"} else self.failure(404)
 
-    async def _create(self, request: web.BaseRequest, account: Account) -> web.StreamResponse:
+    async def _create(self, request: Request, account: Account) -> Response:
         try:
-            content: dict[str, Any] = json.loads(await request.read())
+            content: dict[str, Any] = json.loads(request.body)
             (to,) = content["to"]
             expire_at = content.get("expire_at")
             end = None if expire_at is None else datetime.fromisoformat(expire_at)
@@ -134,7 +132,7 @@ class Sinch(Vendor[Message]):
     def without_id(self, content: dict[str, object]) -> dict[str, object]:
         return {name: value for name, value in content.items() if name != "id"}
 
-    def failure(self, status: int, code: Code | None = None, message: str | None = None, retry_after: int | None = None) -> web.Response:
+    def failure(self, status: int, code: Code | None = None, message: str | None = None, retry_after: int | None = None) -> Response:
         word = code or self.codes.get(status)
         content = {} if word is None else {"code": str(word), "text": message or str(word).replace("_", " ")}
         response = json_answer(status, content)
@@ -177,7 +175,7 @@ class Sinch(Vendor[Message]):
         }
         return _post(message.url, content, key)
 
-    def _list(self, request: web.BaseRequest, account: Account) -> web.Response:
+    def _list(self, request: Request, account: Account) -> Response:
         query = request.query
         size = int(query["page_size"]) if query.get("page_size", "").isdecimal() else 30
         page = int(query["page"]) if query.get("page", "").isdecimal() else 0

@@ -8,13 +8,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import ClassVar, Final
 
-from aiohttp import web
-
 from sms_contract.segments import Encoding, measure
 from sms_simulators import messages
 from sms_simulators.accounts import Account, token_of
-from sms_simulators.answers import json_answer
 from sms_simulators.behaviour import Code, Step
+from sms_simulators.http import Request, Response, json_answer
 from sms_simulators.messages import Incoming, Order
 from sms_simulators.reports import Post
 from sms_simulators.telnyx.signature import public_key, sign
@@ -79,8 +77,8 @@ class Telnyx(Vendor[Message]):
     prefixes = (PATH,)
     codes: ClassVar[dict[int, Code]] = {400: "10015", 401: "10009", 403: "10010", 404: "10005", 422: "10004", 429: "10011"}
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        account = self.house.accounts.bearer(self.name, token_of(request.headers.get("Authorization", ""), "Bearer"))
+    async def handle(self, request: Request) -> Response:
+        account = self.house.accounts.bearer(self.name, token_of(request.header("authorization"), "Bearer"))
         if account is None:
             return self.failure(401)
         message = self.messages.get(request.path.removeprefix(PATH).lstrip("/"))
@@ -89,7 +87,7 @@ class Telnyx(Vendor[Message]):
         if request.method != "POST" or request.path != PATH:
             return self.failure(404)
         try:
-            content = json.loads(await request.read())
+            content = json.loads(request.body)
         except ValueError:
             return self.failure(400)
         if not isinstance(content, dict):
@@ -125,7 +123,7 @@ class Telnyx(Vendor[Message]):
     def without_id(self, content: dict[str, object]) -> dict[str, object]:
         return {**content, "data": {"record_type": "message"}}
 
-    def failure(self, status: int, code: Code | None = None, message: str | None = None, retry_after: int | None = None) -> web.Response:
+    def failure(self, status: int, code: Code | None = None, message: str | None = None, retry_after: int | None = None) -> Response:
         number = str(code or self.codes.get(status, "10007"))
         title = _TITLES.get(number, f"Error {number}")
         meta = {"url": f"https://developers.telnyx.com/docs/overview/errors/{number}"}

@@ -7,12 +7,10 @@ from collections.abc import Callable
 from typing import ClassVar, Final
 from urllib.parse import parse_qsl, urlencode
 
-from aiohttp import web
-
 from sms_contract.segments import measure
 from sms_simulators.accounts import Account
-from sms_simulators.answers import json_answer
 from sms_simulators.behaviour import Code, Step
+from sms_simulators.http import Request, Response, json_answer
 from sms_simulators.messages import Incoming, Order
 from sms_simulators.reports import Post
 from sms_simulators.twilio.messages import CANCELABLE, Message
@@ -52,10 +50,10 @@ class Twilio(Vendor[Message]):
     success = 201
     codes: ClassVar[dict[int, Code]] = {400: 21211, 401: 20003, 403: 20403, 404: 20404, 405: 20004, 429: 20429, 500: 20500, 503: 20503}
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def handle(self, request: Request) -> Response:
         """Any request below `/2010-04-01/Accounts/`."""
         sid, slash, rest = request.path.removeprefix(PREFIX).partition("/")
-        account = self.house.accounts.authenticate(sid, request.headers.get("Authorization", ""))
+        account = self.house.accounts.authenticate(sid, request.header("authorization"))
         if account is None:
             return self.failure(401)
         if rest == "Messages.json":
@@ -87,7 +85,7 @@ class Twilio(Vendor[Message]):
     def without_id(self, content: dict[str, object]) -> dict[str, object]:
         return {**content, "sid": None}
 
-    def failure(self, status: int, code: Code | None = None, message: str | None = None, retry_after: int | None = None) -> web.Response:
+    def failure(self, status: int, code: Code | None = None, message: str | None = None, retry_after: int | None = None) -> Response:
         code = code or self.codes.get(status, 20000 + status)
         words = message or _WORDS.get(int(code), f"Error {code}")
         more = f"https://www.twilio.com/docs/errors/{code}"
@@ -120,7 +118,7 @@ class Twilio(Vendor[Message]):
         }
         return _form_post(message.url, fields, key)
 
-    async def _messages(self, request: web.BaseRequest, account: Account) -> web.StreamResponse:
+    async def _messages(self, request: Request, account: Account) -> Response:
         match request.method:
             case "POST":
                 form = await _form(request)
@@ -129,7 +127,7 @@ class Twilio(Vendor[Message]):
                 return self._list(request, account)
         return self.failure(405)
 
-    async def _message(self, request: web.BaseRequest, message: Message) -> web.StreamResponse:
+    async def _message(self, request: Request, message: Message) -> Response:
         match request.method:
             case "GET":
                 return json_answer(200, message.resource())
@@ -137,10 +135,10 @@ class Twilio(Vendor[Message]):
                 return await self._update(request, message)
             case "DELETE":
                 del self.messages[message.sid]
-                return web.Response(status=204)
+                return Response(status=204)
         return self.failure(405)
 
-    async def _update(self, request: web.BaseRequest, message: Message) -> web.Response:
+    async def _update(self, request: Request, message: Message) -> Response:
         form = await _form(request)
         if form.get("Status") == "canceled":
             if message.status not in CANCELABLE:
@@ -150,7 +148,7 @@ class Twilio(Vendor[Message]):
             message.body = ""
         return json_answer(200, message.resource())
 
-    def _list(self, request: web.BaseRequest, account: Account) -> web.Response:
+    def _list(self, request: Request, account: Account) -> Response:
         query = request.query
         size = min(max(int(query.get("PageSize", "50")), 1), 1000) if query.get("PageSize", "50").isdecimal() else 50
         page = int(query.get("Page", "0")) if query.get("Page", "0").isdecimal() else 0
@@ -162,7 +160,7 @@ class Twilio(Vendor[Message]):
         found = [m for m in reversed(self.messages.values()) if all(test(m) for test in wanted)]
         shown = found[page * size : (page + 1) * size]
         uri = f"{PREFIX}{account.sid}{_CREATE}"
-        more = f"{uri}?{request.rel_url.update_query(Page=page + 1, PageSize=size).query_string}"
+        more = f"{uri}?{urlencode({**query, 'Page': page + 1, 'PageSize': size})}"
         content = {
             "messages": [m.resource() for m in shown],
             "page": page,
@@ -210,5 +208,5 @@ def _form_post(url: str, fields: dict[str, str], key: str | None) -> Post:
     return Post(url=url, headers=headers, body=urlencode(fields).encode())
 
 
-async def _form(request: web.BaseRequest) -> dict[str, str]:
-    return dict(parse_qsl((await request.read()).decode("utf-8", "replace"), keep_blank_values=True))
+async def _form(request: Request) -> dict[str, str]:
+    return dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))

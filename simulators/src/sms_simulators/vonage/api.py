@@ -9,13 +9,11 @@ from functools import partial
 from typing import ClassVar, Final
 from urllib.parse import parse_qsl, urlencode
 
-from aiohttp import web
-
 from sms_contract.segments import measure
 from sms_simulators import messages
 from sms_simulators.accounts import Account, basic
-from sms_simulators.answers import json_answer
 from sms_simulators.behaviour import Code, Step
+from sms_simulators.http import Request, Response, json_answer
 from sms_simulators.messages import Incoming, Order
 from sms_simulators.reports import Post
 from sms_simulators.vendor import Vendor
@@ -53,9 +51,9 @@ class Vonage(Vendor[Message]):
     prefixes = (PATH,)
     codes: ClassVar[dict[int, Code]] = {400: 3, 401: 4, 402: 9, 403: 8, 429: 1}
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def handle(self, request: Request) -> Response:
         fields = await _fields(request)
-        user, password = basic(request.headers.get("Authorization", "")) or (fields.get("api_key", ""), fields.get("api_secret", ""))
+        user, password = basic(request.header("authorization")) or (fields.get("api_key", ""), fields.get("api_secret", ""))
         account = self.house.accounts.check(self.name, user, user, password)
         if request.path != PATH or request.method != "POST":
             return self.failure(404)
@@ -105,11 +103,11 @@ class Vonage(Vendor[Message]):
     def without_id(self, content: dict[str, object]) -> dict[str, object]:
         return {**content, "messages": [{"status": "0"}]}
 
-    def failure(self, status: int, code: Code | None = None, message: str | None = None, retry_after: int | None = None) -> web.Response:
+    def failure(self, status: int, code: Code | None = None, message: str | None = None, retry_after: int | None = None) -> Response:
         """With a code, a part that was refused, in a 200; without one, an HTTP error from the gate before the API."""
         if code is None:
             headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
-            return web.json_response({"title": f"HTTP {status}", "detail": message or "no"}, status=status, headers=headers)
+            return json_answer(status, {"title": f"HTTP {status}", "detail": message or "no"}, headers)
         text = message or _TEXTS.get(str(code), f"Error {code}")
         return json_answer(200, {"message-count": "1", "messages": [{"status": str(code), "error-text": text}]})
 
@@ -175,9 +173,9 @@ def _post(account: Account, url: str, fields: dict[str, str], key: str | None) -
     return Post(url=url, headers={"Content-Type": "application/json"}, body=json.dumps(fields).encode())
 
 
-async def _fields(request: web.BaseRequest) -> dict[str, str]:
-    body = (await request.read()).decode("utf-8", "replace")
-    if "json" not in request.headers.get("Content-Type", ""):
+async def _fields(request: Request) -> dict[str, str]:
+    body = request.body.decode("utf-8", "replace")
+    if "json" not in request.header("content-type"):
         return dict(parse_qsl(body, keep_blank_values=True))
     try:
         found = json.loads(body)
