@@ -63,4 +63,4 @@ def _is_ours(what: str, signature: str) -> bool:
 
 
 def _mac(what: str, secret: bytes) -> str:
-    return hmac.new(secret, what.encode(), hashlib.sha256).hexdigest()[:32]
+    return hmac.digest(secret, what.encode(), "sha256").hex()[:32]
