@@ -135,7 +135,7 @@ def _opted_out(cursor: psycopg.Cursor[Any], submissions: list[Submission]) -> di
     return {submissions[index].tracking_id: suppressions.CODE for index in barred}
 
 
-def _columns(submissions: list[Submission], errors: dict[str, str], asked_back: Mapping[str, datetime]) -> tuple[list[Any], ...]:
+def _columns(submissions: list[Submission], errors: dict[str, str], asked_back: Mapping[str, datetime]) -> tuple[str, ...]:
     return (
         texts([s.tracking_id for s in submissions]),
         texts([s.client for s in submissions]),
