@@ -11,7 +11,7 @@ from sms_contract import keyspace
 from sms_contract.status import Status
 
 _AT_ONCE = 500
-_LINE = 37  #: a tracking id and the end of its line
+LINE = 37  #: a tracking id and the end of its line
 
 
 class _Shown(msgspec.Struct):
@@ -23,11 +23,12 @@ _decode = msgspec.json.Decoder(_Shown).decode
 
 @dataclass
 class Following:
-    """What has been accepted (by the load generator's file), and how far it has come."""
+    """What has been accepted (by the load generator's file), and how far it has come on its way to the status `goal`."""
 
     redis: "Redis"
     client_id: str
     ids_file: Path
+    goal: Status = Status.SENT
     ids: list[str] = field(default_factory=list)
     settled: int = 0  #: of `ids`, from the first on without a gap
     otherwise: dict[str, str] = field(default_factory=dict)  #: that ended, and not as sent
@@ -38,9 +39,9 @@ class Following:
         while self.settled < len(self.ids):
             batch = self.ids[self.settled : self.settled + _AT_ONCE]
             statuses = self._statuses(batch)
-            count = next((index for index, status in enumerate(statuses) if not _is_settled(status)), len(batch))
+            count = next((index for index, status in enumerate(statuses) if not self._is_settled(status)), len(batch))
             for tracking_id, status in zip(batch[:count], statuses, strict=False):
-                if status != Status.SENT:
+                if status != self.goal:
                     self.otherwise[tracking_id] = str(status)
             self.settled += count
             if count < len(batch):
@@ -52,22 +53,21 @@ class Following:
         found: list[str] = []
         for start in range(0, len(rest), _AT_ONCE):
             batch = rest[start : start + _AT_ONCE]
-            found += [one for one, status in zip(batch, self._statuses(batch), strict=True) if not _is_settled(status)]
+            found += [one for one, status in zip(batch, self._statuses(batch), strict=True) if not self._is_settled(status)]
         return found
 
     def _read_ids(self) -> None:
         if not self.ids_file.exists():
             return
         with self.ids_file.open("rb") as file:
-            file.seek(len(self.ids) * _LINE)
+            file.seek(len(self.ids) * LINE)
             content = file.read()
-        whole = len(content) // _LINE * _LINE  # a line may have been written in part
+        whole = len(content) // LINE * LINE  # a line may have been written in part
         self.ids += content[:whole].decode().split()
 
     def _statuses(self, ids: Sequence[str]) -> list[str | None]:
         values = self.redis.mget([keyspace.status(self.client_id, one) for one in ids])
         return [_decode(value.split(b"|", 2)[2]).status if isinstance(value, bytes) else None for value in values]
 
-
-def _is_settled(status: str | None) -> bool:
-    return status is not None and (status == Status.SENT or Status(status).is_final)
+    def _is_settled(self, status: str | None) -> bool:
+        return status is not None and (status == self.goal or Status(status).is_final)

@@ -30,10 +30,15 @@ def manage(*arguments: str, feed: str | None = None) -> Any:
 
 
 @contextmanager
-def customer(settings: Mapping[str, str], simulator_url: str) -> Iterator[str]:
-    """A client with a key (which is handed out), and a provider that takes everything at once; out of use afterwards."""
+def customer(settings: Mapping[str, str], simulator_url: str, *, reports: bool = False, receiver_url: str | None = None) -> Iterator[str]:
+    """
+    A client with a key (which is handed out), and a provider that takes everything at once; out of use afterwards.
+
+    With `reports` the provider says of each message that it is sent and that it is delivered; at `receiver_url` the client hears of those
+    that are.
+    """
     token = hmac.new(settings["SMSGW_CALLBACK_SECRET"].encode(), b"bench", hashlib.sha256).hexdigest()[:32]
-    _set_up_simulator(simulator_url, token)
+    _set_up_simulator(simulator_url, token, reports=reports)
     with ExitStack() as stack:
         _set_up_provider(simulator_url, token)
         stack.callback(manage, "provider", "disable", PROVIDER)
@@ -41,11 +46,14 @@ def customer(settings: Mapping[str, str], simulator_url: str) -> Iterator[str]:
         stack.callback(manage, "client", "suspend", CLIENT)
         key = manage("key", "add", CLIENT)
         stack.callback(manage, "key", "revoke", key["key_id"])
+        if receiver_url is not None:
+            endpoint = manage("webhook", "add", CLIENT, receiver_url, "--type=message.delivered")
+            stack.callback(manage, "webhook", "disable", endpoint["endpoint_id"])
         yield key["key"]
 
 
-def _set_up_simulator(url: str, token: str) -> None:
-    settings = {"auth_token": token, "behaviour": {"reports": {"statuses": []}}}
+def _set_up_simulator(url: str, token: str, *, reports: bool) -> None:
+    settings = {"auth_token": token, "behaviour": {} if reports else {"reports": {"statuses": []}}}
     answer = call(f"{url}/control/accounts/{ACCOUNT}", method="PUT", body=settings)
     if answer.status != 200:
         raise Unprepared(f"The simulator refuses the account: {answer.status} {answer.text[:300]}")

@@ -13,12 +13,14 @@ import uvicorn
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from bench import echo, pipeline, processes, wrk  # noqa: E402
+from bench import echo, growth, pipeline, processes, wrk  # noqa: E402
 from bench.errors import BenchError, Untrustworthy  # noqa: E402
 from bench.figures import Account, Figures, bar, figures, ratio  # noqa: E402
 from bench.following import Following  # noqa: E402
+from bench.hearing import Receiver  # noqa: E402
 from bench.wrk import Measurement  # noqa: E402
 from sms_contract import keyspace  # noqa: E402
+from sms_contract.status import Status  # noqa: E402
 from sms_gateway import __main__ as gateway  # noqa: E402
 
 
@@ -165,3 +167,42 @@ def test_processor_time_is_counted_with_children():
 
 def test_a_process_that_is_gone_uses_nothing():
     assert processes.cpu_seconds(2**22 + 1) == 0
+
+
+def test_with_reports_a_message_is_not_settled_before_it_is_delivered(tmp_path):
+    ids = [f"0192f0c1-0000-7000-8000-{number:012d}" for number in range(2)]
+    read_model, file = ReadModel(), tmp_path / "ids"
+    following = Following(redis=read_model, client_id="c", ids_file=file, goal=Status.DELIVERED)
+    file.write_text("\n".join(ids) + "\n")
+    for tracking_id, status in zip(ids, ["delivered", "sent"], strict=True):
+        read_model.show(tracking_id, status)
+    following.look()
+    assert (following.settled, following.unsettled()) == (1, [ids[1]])
+    read_model.show(ids[1], "undelivered")
+    following.look()
+    assert (following.settled, following.otherwise) == (2, {ids[1]: "undelivered"})
+
+
+def test_the_client_has_to_hear_of_each_message(tmp_path):
+    ids = [f"0192f0c1-0000-7000-8000-{number:012d}" for number in range(3)]
+    file = tmp_path / "heard"
+    receiver = Receiver(pid=0, url="", file=file)
+    assert (receiver.count(), receiver.heard()) == (0, {})
+    file.write_text("\n".join([ids[0], ids[1], ids[1]]) + "\n")
+    assert (receiver.count(), receiver.heard()[ids[1]]) == (3, 2)
+
+    following = Following(redis=ReadModel(), client_id="c", ids_file=file, goal=Status.DELIVERED, ids=ids)
+    once = pipeline.taken(ids, [{"tracking_id": one} for one in ids])
+    assert pipeline.problems(following, once, 0, receiver.heard()) == ["the client was not told of 1 messages"]
+    assert pipeline.problems(following, once, 0) == []
+
+
+def test_consumers_are_counted_by_kind():
+    assert pipeline.consumers(["intake", "intake-2", "worker", "worker-otp", "worker-upkeep"]) == {"intake": 2, "worker": 1}
+
+
+def test_growth_knows_the_statements_that_it_measures():
+    source = "".join(path.read_text() for path in (ROOT / "services/backend/src/sms_backend/messages").glob("*.py"))
+    for name, words in growth.STATEMENTS.items():
+        parts = [part.strip() for part in words.replace("$", "'sending'").split("%")]
+        assert all(part in source for part in parts), name

@@ -32,7 +32,7 @@ HELP = (
     ("logs [NAME] [-f] [--tracking-id ID]", "The last lines of every log or of one; -f follows; or what all say about one message"),
     ("test [TIER…] [PYTEST ARGS]", "The proofs: unit, integration, e2e, repo; all of them unless named"),
     ("lint", "Style, types and import rules"),
-    ("bench [accept|batch|pipeline]", "How fast it is here, each with its baseline or account"),
+    ("bench [accept|batch|pipeline|growth]", "How fast it is here, each with its baseline or account"),
     ("manage …", "The operator's commands; `./smsgw manage help` lists them"),
     ("help", "This list"),
 )
@@ -142,7 +142,7 @@ def manage(context: typer.Context) -> None:
 
 @app.command(context_settings=PASS, help="How fast it is here: accept, batch or pipeline.")
 def bench(context: typer.Context) -> None:
-    names = [name for name in ("accept", "batch", "pipeline") if (ROOT / "bench" / f"{name}.py").exists()]
+    names = [name for name in ("accept", "batch", "pipeline", "growth") if (ROOT / "bench" / f"{name}.py").exists()]
     if not context.args or context.args[0] not in names:
         raise typer.BadParameter(f"name what to measure: {', '.join(names) or 'nothing is here yet'}.")
     if context.args[0] in {"accept", "batch"} and shutil.which("wrk") is None:

@@ -72,6 +72,12 @@ def binary(version: str | None = None) -> Path | None:
     return None
 
 
+def preloaded(folder: Path) -> dict[str, str]:
+    """Statistics of statements, where this server has brought the module: it cannot be loaded later."""
+    module = folder.parent / "lib" / "pg_stat_statements.so"
+    return {"shared_preload_libraries": "pg_stat_statements"} if module.exists() else {}
+
+
 def _major(folder: Path) -> str:
     told = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
     found = re.search(r"\d+", told)
@@ -147,8 +153,10 @@ class PrivatePostgresql:
         write_private(self.version_file, _major(binaries) + "\n")
 
     def programs(self) -> list[Program]:
-        settings = [word for name, value in {"port": str(self.port), **SETTINGS}.items() for word in ("-c", f"{name}={value}")]
-        command = (str(self.binaries() / "postgres"), "-D", str(self.cluster), *settings)
+        binaries = self.binaries()
+        chosen = {"port": str(self.port), **SETTINGS, **preloaded(binaries)}
+        settings = [word for name, value in chosen.items() for word in ("-c", f"{name}={value}")]
+        command = (str(binaries / "postgres"), "-D", str(self.cluster), *settings)
         # INT is a fast shutdown; TERM would wait for every client. Its user may not be able to name the checkout as its folder.
         return [Program(name=NAME, command=command, stop_signal="INT", stop_seconds=60, privileges=self.privileges(), directory=Path("/"))]
 
