@@ -140,7 +140,7 @@ def manage(context: typer.Context) -> None:
     _replace_by("sms_backend", context.args, instance)
 
 
-@app.command(context_settings=PASS, help="How fast it is here: accept, batch or pipeline.")
+@app.command(context_settings=PASS, help="How fast it is here: accept, batch, pipeline or growth.")
 def bench(context: typer.Context) -> None:
     names = [name for name in ("accept", "batch", "pipeline", "growth") if (ROOT / "bench" / f"{name}.py").exists()]
     if not context.args or context.args[0] not in names:
