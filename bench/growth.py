@@ -22,6 +22,7 @@ from sms_stack.calls import call
 from sms_stack.home import Home
 from sms_stack.instance import Instance
 from sms_stack.progress import step
+from sms_stack.services import postgresql
 
 SIZES = (0, 1_000_000, 5_000_000)
 _CHUNK = 250_000
@@ -66,9 +67,9 @@ def main() -> int:
 def run(*, messages: int, sizes: list[int]) -> dict[str, Any]:
     """The whole benchmark, as a document."""
     instance = Instance.load(Home.from_environment())
-    if "postgresql" in instance.external:
+    url = instance.postgresql.url
+    if url != stage.given().get("DATABASE_URL"):
         raise Unprepared("This fills tables and reads PostgreSQL's statistics as its superuser: it needs the stack's own, private one.")
-    url = instance.service_urls["postgresql"]
     rounds: list[dict[str, Any]] = []
     template: str | None = None
     filled = 0
@@ -174,8 +175,7 @@ def _copy(connection: psycopg.Connection[Any], table: str, own: Mapping[str, str
 
 
 def _superuser(instance: Instance) -> psycopg.Connection[Any]:
-    name = instance.service_urls["postgresql"].rpartition("/")[2]
-    return psycopg.connect(instance.postgresql.superuser_url.rpartition("/")[0] + f"/{name}", autocommit=True)
+    return psycopg.connect(instance.postgresql.superuser_url.rpartition("/")[0] + f"/{postgresql.DATABASE}", autocommit=True)
 
 
 def _may_checkpoint(connection: psycopg.Connection[Any]) -> bool:
