@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import httpx
@@ -25,7 +26,21 @@ def system() -> Iterator[System]:
         yield found
 
 
-@pytest.fixture
+@pytest.fixture(scope="session", autouse=True)
+def said_by_postgresql() -> Callable[[], str]:
+    """What its log has had to say since the tests began."""
+    log = Path(os.environ["SMSGW_HOME"]) / "log" / "postgresql.log"
+    before = log.stat().st_size
+
+    def since() -> str:
+        with log.open() as file:
+            file.seek(before)
+            return file.read()
+
+    return since
+
+
+@pytest.fixture(scope="module")
 def vendor(system: System) -> Provider:
     """An account that takes everything and reports it delivered."""
     made = Provider(slug=f"scale-{uuid4().hex[:8]}", account_sid=f"AC{uuid4().hex}", auth_token=uuid4().hex)
@@ -35,7 +50,7 @@ def vendor(system: System) -> Provider:
     return made
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def senders(system: System, vendor: Provider) -> list[Sender]:
     """Some clients, known to every gateway process."""
     made = []

@@ -26,7 +26,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.
 HELP = (
     ("demo", "Bring everything up and show it: delivered, failed over, replayed; leaves it running"),
     ("up", "Start everything on this machine and wait until it is ready"),
-    ("down", "Stop all of it; the data stays"),
+    ("down [NAME…]", "Stop all of it, or the named processes; the data stays"),
     ("restart [NAME…]", "Stop and start everything, or the named processes"),
     ("status", "What runs, where, and whether it is ready"),
     ("logs [NAME] [-f] [--tracking-id ID]", "The last lines of every log or of one; -f follows; or what all say about one message"),
@@ -76,12 +76,19 @@ def up(*, as_json: Json = False, services_only: Annotated[bool, typer.Option("--
         state.show(state.document(home))
 
 
-@app.command(help="Stop everything; the data stays.")
-def down(*, as_json: Json = False) -> None:
+@app.command(help="Stop everything, or the named processes; the data stays.")
+def down(names: Annotated[list[str] | None, typer.Argument()] = None, *, as_json: Json = False) -> None:
     home = Home.from_environment()
-    was_up = lifecycle.down(home)
+    if names:
+        supervisor = Supervisor(home)
+        supervisor.stop(_known(supervisor, names))
+        was_up = True
+    else:
+        was_up = lifecycle.down(home)
     if as_json:
         report(state.document(home))
+    elif names:
+        results.print(f"Stopped: {', '.join(names)}. ./smsgw up starts what is missing.")
     else:
         results.print("Everything is stopped; the data stays." if was_up else "Nothing was running.")
 
