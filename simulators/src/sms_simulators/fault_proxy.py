@@ -2,7 +2,7 @@
 A TCP proxy that fails on request, for any protocol: `python -m sms_simulators.fault_proxy --listen 127.0.0.1:0 --upstream 127.0.0.1:5672`.
 
 Modes hold for open connections too, from their next bytes on. The command takes them on its standard input, a line each: `pass`,
-`latency 0.2`, `blackhole`, `drop_responses`, `cut 100`, `rst`, `refuse`.
+`latency 0.2`, `blackhole`, `drop_responses`, `cut 100`, `rst`, `refuse`. Holding at markers is for those who use it as a class.
 """
 
 import argparse
@@ -11,12 +11,14 @@ import random
 import socket
 import struct
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
 _CHUNK = 65536
+_MOST_MARKER = 64  #: bytes
 
 
 class Mode(StrEnum):
@@ -26,20 +28,50 @@ class Mode(StrEnum):
     LATENCY = "latency"  #: each chunk waits `amount` seconds, and up to half as much again
     BLACKHOLE = "blackhole"  #: connections stay open, nothing moves; what came waits for another mode
     DROP_RESPONSES = "drop_responses"  #: requests arrive, answers are lost: "done, and nobody was told"
+    HOLD_REQUESTS = "hold_requests"  #: what completes the `markers` of a connection, and all after it, waits; lost if its client goes
+    HOLD_ANSWERS = "hold_answers"  #: once a connection's requests have completed the `markers`, its answers wait
     CUT = "cut"  #: each connection ends once `amount` bytes of answers have passed
     RST = "rst"  #: open connections are reset, new ones at once
     REFUSE = "refuse"  #: nobody listens; open connections are reset
 
 
+_HOLDING = {Mode.HOLD_REQUESTS, Mode.HOLD_ANSWERS}
+
+
+class _Line:
+    """One connection: how much of the markers has passed in it since the mode was set."""
+
+    def __init__(self) -> None:
+        self.setting = 0
+        self.seen = 0
+        self.held = False
+        self._tail = b""
+
+    def begin(self, setting: int) -> None:
+        self.setting, self.seen, self.held, self._tail = setting, 0, False, b""
+
+    def read(self, chunk: bytes, markers: Sequence[bytes]) -> bool:
+        """Whether all markers have come by now, in their order; one may be spread over two chunks."""
+        text = self._tail + chunk
+        while self.seen < len(markers) and (at := text.find(markers[self.seen])) >= 0:
+            text = text[at + len(markers[self.seen]) :]
+            self.seen += 1
+        self._tail = text[-_MOST_MARKER:]
+        return self.seen == len(markers)
+
+
 class FaultProxy:
-    """Listens while it is entered."""
+    """Listens while it is entered. `holding`: how many connections are held since the mode was set."""
 
     def __init__(self, *, upstream: tuple[str, int], host: str = "127.0.0.1", port: int = 0) -> None:
         self.mode = Mode.PASS
         self.host = host
         self.port = port
         self._upstream = upstream
+        self.holding = 0
         self._amount = 0.0
+        self._markers: tuple[bytes, ...] = ()
+        self._setting = 0
         self._changed = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
@@ -56,9 +88,11 @@ class FaultProxy:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def set(self, mode: Mode, amount: float = 0.0) -> None:
-        """Change the mode; returns when it holds."""
-        self.mode, self._amount = mode, amount
+    async def set(self, mode: Mode, amount: float = 0.0, *, markers: Sequence[bytes] = ()) -> None:
+        """Change the mode; returns when it holds. `markers`: bytes that requests have in them, in this order; none: the next request."""
+        self.mode, self._amount, self._markers = mode, amount, tuple(markers)
+        self._setting += 1
+        self.holding = 0
         self._changed.set()
         self._changed = asyncio.Event()
         if mode in {Mode.RST, Mode.REFUSE}:
@@ -100,8 +134,9 @@ class FaultProxy:
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream_reader, upstream_writer = await asyncio.open_connection(*self._upstream)
         self._writers.add(upstream_writer)
-        requests = asyncio.create_task(self._pump(reader, upstream_writer, answers=False))
-        answers = asyncio.create_task(self._pump(upstream_reader, writer, answers=True))
+        line = _Line()
+        requests = asyncio.create_task(self._pump(reader, upstream_writer, line, answers=False))
+        answers = asyncio.create_task(self._pump(upstream_reader, writer, line, answers=True))
         try:
             await asyncio.wait({requests, answers}, return_when=asyncio.FIRST_COMPLETED)
             if requests.done() and not requests.exception():
@@ -113,11 +148,15 @@ class FaultProxy:
             upstream_writer.close()
             self._writers.discard(upstream_writer)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, line: _Line, *, answers: bool) -> None:
         passed = 0
         while chunk := await reader.read(_CHUNK):
-            while self.mode is Mode.BLACKHOLE:
+            if not answers:
+                self._look(chunk, line)
+            while self._stands_still(line, answers=answers):
                 await self._changed.wait()
+                if not answers and reader.at_eof():
+                    return  # whoever asked is gone, and what was held here with him
             if self.mode is Mode.LATENCY:
                 await asyncio.sleep(self._amount * (1 + random.random() / 2))  # noqa: S311
             if answers and self.mode is Mode.DROP_RESPONSES:
@@ -131,6 +170,19 @@ class FaultProxy:
                 return
         if writer.can_write_eof():
             writer.write_eof()
+
+    def _look(self, chunk: bytes, line: _Line) -> None:
+        if line.setting != self._setting:
+            line.begin(self._setting)
+        if self.mode in _HOLDING and not line.held and line.read(chunk, self._markers):
+            line.held = True
+            self.holding += 1
+
+    def _stands_still(self, line: _Line, *, answers: bool) -> bool:
+        if self.mode is Mode.BLACKHOLE:
+            return True
+        held = line.held and line.setting == self._setting
+        return held and self.mode is (Mode.HOLD_ANSWERS if answers else Mode.HOLD_REQUESTS)
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

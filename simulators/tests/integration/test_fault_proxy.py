@@ -150,3 +150,42 @@ async def test_the_command_takes_modes_a_line_each(echo):
     process.stdin.close()
     assert await process.wait() == 0
     writer.close()
+
+
+async def holding(proxy, count=1):
+    async with asyncio.timeout(5):
+        while proxy.holding < count:  # noqa: ASYNC110 - a counter, not an event
+            await asyncio.sleep(0.01)
+
+
+async def test_answers_are_held_from_the_request_on_that_completes_the_markers(proxy, connect, echo):
+    connection = await connect()
+    await proxy.set(Mode.HOLD_ANSWERS, markers=(b"claim", b"COMMIT"))
+    assert await connection.ask(b"COMMIT of another\n") == b"COMMIT of another\n"
+    assert await connection.ask(b"claim\n") == b"claim\n"
+    connection.writer.write(b"COM")
+    await asyncio.sleep(0.05)
+    connection.writer.write(b"MIT\n")
+    await holding(proxy)
+    with pytest.raises(TimeoutError):
+        await connection.ask(b"", seconds=0.2)
+    assert echo[1][-1] == b"COMMIT\n"
+    await proxy.set(Mode.PASS)
+    async with asyncio.timeout(2):
+        assert await connection.reader.readline() == b"COMMIT\n"
+
+
+async def test_a_held_request_arrives_when_it_is_let_go_and_never_if_its_client_is_gone(proxy, connect, echo):
+    patient, killed = await connect(), await connect()
+    await proxy.set(Mode.HOLD_REQUESTS, markers=(b"ack",))
+    patient.writer.write(b"ack 1\n")
+    killed.writer.write(b"ack 2\n")
+    await holding(proxy, 2)
+    killed.writer.transport.abort()
+    await asyncio.sleep(0.1)
+    assert echo[1] == []
+    await proxy.set(Mode.PASS)
+    async with asyncio.timeout(2):
+        assert await patient.reader.readline() == b"ack 1\n"
+    await patient.ask(b"after\n")
+    assert echo[1] == [b"ack 1\n", b"after\n"]
