@@ -27,7 +27,9 @@ log = structlog.get_logger()
 
 PROBE_KEY: Final = "sms.probe"
 
-_ERRORS = (AMQPError, PAMQPException, OSError, RuntimeError)
+#: aiormq 7.2 ends its own connect with `StopAsyncIteration` where the peer takes a connection and closes it at once, as a proxy before a
+#: dead broker does.
+_ERRORS = (AMQPError, PAMQPException, OSError, RuntimeError, StopAsyncIteration)
 
 
 class Confirmation(Enum):

@@ -1,8 +1,10 @@
 """Everything the gateway is made of, put together once a process."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+
+import structlog
 
 from sms_gateway.admission.reserve import ADMISSION, Admission
 from sms_gateway.admission.settle import FINALIZE, RELEASE, Settler
@@ -17,6 +19,8 @@ from sms_gateway.publisher import Publisher
 from sms_gateway.settings import Settings
 from sms_gateway.submission import Submissions
 from sms_gateway.throttle import THROTTLE, Throttle
+
+log = structlog.get_logger()
 
 #: Seconds that a stopping process gives to what is under way: the deadline of a submission, and a little.
 FAREWELL = 4.0
@@ -50,7 +54,7 @@ class Gateway:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Connect in the background: the gateway starts, not ready, whatever else is down."""
-        tasks = [asyncio.create_task(life) for life in (self.cache.watch(), self.broker.keep(), self._observe())]
+        tasks = [asyncio.create_task(life) for life in (revived(self.cache.watch), revived(self.broker.keep), revived(self._observe))]
         try:
             yield
         finally:
@@ -74,3 +78,13 @@ class Gateway:
             metrics.CACHE_READY.set(self.cache.ready)
             metrics.fold()
             await asyncio.sleep(1.0)
+
+
+async def revived(life: Callable[[], Awaitable[None]]) -> None:
+    """Live for ever: a life that a fault ends begins again. Whoever died in silence would leave a gateway that answers 503 for ever."""
+    while True:
+        try:
+            await life()
+        except Exception as error:  # noqa: BLE001 - where a task begins
+            log.error("gateway.life_ended", error=type(error).__name__)
+        await asyncio.sleep(0.5)

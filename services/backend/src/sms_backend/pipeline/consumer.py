@@ -183,7 +183,8 @@ async def consume(stopping: asyncio.Event) -> None:
                     await declare(connection)
                     tries = 0
                     await Intake(instance, executor).run(connection, stopping)
-            except (AMQPError, OSError, TimeoutError, psycopg.Error, DatabaseError, TooManyBadRowsError) as error:
+            except (AMQPError, OSError, TimeoutError, StopAsyncIteration, psycopg.Error, DatabaseError, TooManyBadRowsError) as error:
+                # StopAsyncIteration: aiormq 7.2, where the peer closes a connection that is being made.
                 log.warning("intake.interrupted", error=type(error).__name__, detail=str(error)[:200])
             if not stopping.is_set():
                 await _pause(stopping, _PAUSES[min(tries, len(_PAUSES) - 1)])
