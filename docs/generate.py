@@ -32,8 +32,12 @@ os.environ |= {
     "COLUMNS": "500",  # argparse breaks lines by it
 }
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
 import django
 import setting_documents  # beside this file
+from chaos.mutations import MUTATIONS
+from chaos.scenarios import SCENARIOS
 from django.core.management import get_commands, load_command_class
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
@@ -227,6 +231,21 @@ def _adapter(slug: str, adapter: type[Provider[Any]]) -> str:
     return f"### {slug}\n\n{adapter.title}. {words}\n\n{fields}"
 
 
+def scenarios() -> str:
+    rows = []
+    for one in SCENARIOS.values():
+        found = ", ".join(f"`{mutation.name}`" for mutation in MUTATIONS if one.name in mutation.scenarios)
+        rows.append([f"`{one.name}`" + (" (fast)" if one.fast else ""), one.number, one.proves, found])
+    return table(["scenario", "failure", "proves", "fails under"], rows)
+
+
+def mutations() -> str:
+    return table(
+        ["mutation", "what is wrong", "found by"],
+        [[f"`{one.name}`", one.wrong, ", ".join(f"`{name}`" for name in one.scenarios)] for one in MUTATIONS],
+    )
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "gateway-settings": lambda: settings(gateway_settings.Settings, gateway_settings),
     "backend-settings": lambda: settings(backend_settings.Environment, backend_settings),
@@ -245,6 +264,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "operator-commands": operator_commands,
     "adapters": adapters,
     "capabilities": capabilities,
+    "scenarios": scenarios,
+    "mutations": mutations,
 }
 
 

@@ -2,14 +2,12 @@
 
 import json
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from uuid import uuid4
 
 import httpx
 import pytest
-from redis import Redis
-from system import ROOT, Provider, Sender, System, until
+from system import Provider, Sender, System, until
 
 
 @pytest.fixture(scope="session")
@@ -57,20 +55,6 @@ def sender(ready: System, shared: dict[tuple[str, ...], Sender]) -> Callable[...
         return made
 
     return make
-
-
-@pytest.fixture
-def empty_redis(system: System) -> Callable[[], None]:
-    """Redis loses everything and is another process: its file holds the order to forget."""
-
-    def restart() -> None:
-        done = subprocess.run([str(ROOT / "smsgw"), "status", "--json"], capture_output=True, text=True, timeout=60, check=True)
-        redis_url = next(each["url"] for each in json.loads(done.stdout)["services"] if each["name"] == "redis")
-        with Redis.from_url(redis_url) as client:
-            client.flushall()
-        system.signal("redis")
-
-    return restart
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,8 @@ HELP = (
     ("test [TIER…] [PYTEST ARGS]", "The proofs: unit, integration, e2e, repo; all of them unless named"),
     ("lint", "Style, types and import rules"),
     ("bench [accept|batch|pipeline|growth]", "How fast it is here, each with its baseline or account"),
+    ("chaos [SCENARIO…]", "Faults under load, and the account: nothing lost, nothing doubled; --list, --mutations"),
+    ("soak [--minutes 60]", "Load without end and a fault every minute: nothing lost, and nothing grows"),
     ("manage …", "The operator's commands; `./smsgw manage help` lists them"),
     ("help", "This list"),
 )
@@ -158,6 +160,16 @@ def bench(context: typer.Context) -> None:
     _replace_by(f"bench.{context.args[0]}", context.args[1:], instance)
 
 
+@app.command(context_settings=PASS, help="Faults under load, and the account afterwards; --help says more.")
+def chaos(context: typer.Context) -> None:
+    _break("chaos", context.args)
+
+
+@app.command(context_settings=PASS, help="Load without end and a fault every minute; --help says more.")
+def soak(context: typer.Context) -> None:
+    _break("chaos.soak", context.args)
+
+
 @app.command(context_settings=PASS, help="The proofs: unit, integration, e2e, repo, or any folder of tests/.")
 def test(context: typer.Context) -> None:
     as_json = "--json" in context.args
@@ -187,6 +199,14 @@ def _replace_by(module: str, arguments: list[str], instance: Instance) -> None:
     sys.stdout.flush()
     os.chdir(ROOT)
     os.execve(sys.executable, [sys.executable, "-m", module, *arguments], environment_of(instance))  # noqa: S606
+
+
+def _break(module: str, arguments: list[str]) -> None:
+    """Become a program of tests/chaos. It has an instance of its own, whatever SMSGW_HOME says: it breaks what it runs on."""
+    sys.stdout.flush()
+    os.chdir(ROOT)
+    environment = {**tiers.own_environment(), "PYTHONPATH": str(ROOT / "tests")}
+    os.execve(sys.executable, [sys.executable, "-m", module, *arguments], environment)  # noqa: S606
 
 
 def _known(supervisor: Supervisor, names: list[str]) -> list[str]:

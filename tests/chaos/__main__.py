@@ -1,0 +1,119 @@
+"""`./smsgw chaos [scenario…]`: faults under load, and the account afterwards, in an instance of its own under var/chaos."""
+
+import argparse
+import json
+import random
+import signal
+import sys
+from typing import Any, NoReturn
+
+from chaos import mutations, report
+from chaos.background import background
+from chaos.patches import variations
+from chaos.people import gather
+from chaos.scenario import Scenario
+from chaos.scenarios import SCENARIOS
+from chaos.system import own
+from chaos.trial import Trial, run
+from sms_stack.errors import StackError
+from sms_stack.home import ROOT, Home
+from sms_stack.instance import APPLICATION
+from sms_stack.progress import say
+
+
+def main() -> int:
+    """0: everything held, or every mutation was found."""
+    arguments = _arguments()
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, _leave)
+    named = [SCENARIOS[name] for name in arguments.scenarios] or list(SCENARIOS.values())
+    if arguments.fast:
+        named = [scenario for scenario in named if scenario.fast]
+    if arguments.list:
+        _write(report.listed(named)) if arguments.json else report.show_list(named)
+        return 0
+    seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(10**6)
+    say(f"seed {seed}")
+    try:
+        return _mutate(named, seed, arguments) if arguments.mutations else _prove(named, seed, arguments)
+    except StackError as error:
+        if arguments.json:
+            _write({"error": str(error)})
+        say(f"chaos: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("chaos: stopped.")
+        return 130
+
+
+def _prove(named: list[Scenario], seed: int, arguments: argparse.Namespace) -> int:
+    skipped = {scenario.name: why for scenario in named if (why := scenario.needs()) is not None}
+    wanted = [scenario for scenario in named if scenario.name not in skipped]
+    trials: list[Trial] = []
+    progress = report.Progress()
+    with background() as loop, own(Home(path=ROOT / "var" / "chaos"), loop) as system:
+        people = gather(system)
+        for number, scenario in enumerate(wanted, 1):
+            progress.begins(scenario, f"{number}/{len(wanted)}")
+            trial = run(scenario, system=system, people=people, background=loop, seed=seed, say=progress.event)
+            progress.ends(trial)
+            trials.append(trial)
+    if arguments.json:
+        _write(report.document(trials, skipped, seed=seed))
+    else:
+        report.show(trials, skipped)
+    return 0 if all(trial.ok for trial in trials) else 1
+
+
+def _mutate(named: list[Scenario], seed: int, arguments: argparse.Namespace) -> int:
+    """Each scenario under each mutation that it must find; one that it survives is no proof."""
+    names = {scenario.name for scenario in named}
+    pairs = [(mutation, SCENARIOS[name]) for mutation in mutations.MUTATIONS for name in mutation.scenarios if name in names]
+    told: list[dict[str, Any]] = []
+    progress = report.Progress()
+    with background() as loop, own(Home(path=ROOT / "var" / "chaos"), loop) as system:
+        for number, (mutation, scenario) in enumerate(pairs, 1):
+            say(f"\n══ {mutation.name}: {mutation.wrong}")
+            progress.begins(scenario, f"{number}/{len(pairs)}")
+            # Of its own each time: what a mutant has spoilt is not charged to the next.
+            people = gather(system)
+            mutant = variations(mutation.patch, system, APPLICATION)
+            trial = run(scenario, system=system, people=people, background=loop, seed=seed, say=progress.event, mutant=mutant)
+            progress.ends(trial)
+            say(f"   {'SURVIVED: the scenario has not noticed' if trial.ok else 'found'}")
+            told.append({"mutation": mutation.name, "scenario": scenario.name, "found": not trial.ok, "by": trial.problems})
+    survived = [f"{each['mutation']} under {each['scenario']}" for each in told if not each["found"]]
+    if arguments.json:
+        _write({"ok": not survived, "seed": seed, "mutations": told})
+    else:
+        for each in told:
+            said = each["by"][0][:110] if each["by"] else ""
+            sys.stdout.write(f"{'found   ' if each['found'] else 'SURVIVED'}  {each['mutation']:<34}{each['scenario']:<40}{said}\n")
+    return 1 if survived else 0
+
+
+def _leave(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _write(document: Any) -> None:
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="./smsgw chaos", description=__doc__)
+    parser.add_argument("scenarios", nargs="*", metavar="scenario", help="by name; default: all of them")
+    parser.add_argument("--list", action="store_true", help="what there is, and what each proves")
+    parser.add_argument("--fast", action="store_true", help="those that every ./smsgw test runs")
+    parser.add_argument("--mutations", action="store_true", help="show that each can fail: run them against copies that are wrong")
+    parser.add_argument("--seed", type=int, help="repeat a run's moments and choices")
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    arguments = parser.parse_args()
+    unknown = [name for name in arguments.scenarios if name not in SCENARIOS]
+    if unknown:
+        parser.error(f"there is no scenario {', '.join(unknown)}; see ./smsgw chaos --list")
+    return arguments
+
+
+if __name__ == "__main__":
+    sys.exit(main())

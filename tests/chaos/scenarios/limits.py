@@ -1,0 +1,82 @@
+"""Limits of the machine: clocks that differ, no file descriptors left."""
+
+import os
+import resource
+import subprocess
+from pathlib import Path
+
+from chaos.account import Rules
+from chaos.scenario import DOUBT, Scenario, suite
+from chaos.stage import Stage
+from chaos.system import Variation
+
+_LIBRARY = next((str(path) for path in sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), "")
+
+
+def _no_faketime() -> str | None:
+    return None if _LIBRARY else "faketime is not installed (Debian: apt install faketime)"
+
+
+def skewed(offset: str) -> Variation:
+    """A process whose wall clock is off; monotonic time is not."""
+    return Variation(
+        environment={"LD_PRELOAD": _LIBRARY, "FAKETIME": offset, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_NO_CACHE": "1"}
+    )
+
+
+_SKEWED = (
+    ("gateway", "+2h", Rules()),
+    ("intake", "-2h", Rules()),
+    ("worker", "+2h", DOUBT),
+    ("worker", "-10m", DOUBT),
+)
+
+
+def _just_load(stage: Stage) -> None:
+    stage.accepted(60)
+
+
+for _process, _offset, _rules in _SKEWED:
+    suite.add(
+        Scenario(
+            name=f"clock-{_process}{_offset}",
+            number="F20",
+            proves=f"The clock of {_process} is {_offset} off: leases, validity, quotas and ids go by others.",
+            act=_just_load,
+            rules=_rules,
+            variations={_process: skewed(_offset)},
+            needs=_no_faketime,
+            only_accepted=True,
+        )
+    )
+
+
+@suite.scenario("F21", rules=DOUBT)
+def file_descriptors_exhausted(stage: Stage) -> None:
+    """Gateway, intake and worker may open no more files for a while: refused or held, and healed when they may."""
+    for name in ("gateway", "intake", "worker"):
+        for _ in stage.moments(1):
+            pid = stage.system.pid(name)
+            before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+            used = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+            stage.say(f"{name} may open no more files")
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (used, before[1]))
+            try:
+                stage.reset_wires(name)
+                stage.last(3, 5)
+            finally:
+                if stage.system.pid(name) == pid:
+                    resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+
+@suite.scenario("F21", rules=DOUBT, only_accepted=True)
+def processors_taken(stage: Stage) -> None:
+    """Somebody else takes every processor for a while: slow, and right."""
+    hogs = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(2 * (os.cpu_count() or 1))]
+    try:
+        stage.accepted(20)
+        stage.last(5, 8)
+    finally:
+        for hog in hogs:
+            hog.kill()
+            hog.wait()

@@ -1,0 +1,32 @@
+"""Ends in good order: each process stopped and started under load, and upgraded."""
+
+from chaos.scenario import suite
+from chaos.stage import Stage
+from chaos.upgrade import NEXT
+from sms_stack.instance import APPLICATION
+
+
+@suite.scenario("F19")
+def rolling_restart(stage: Stage) -> None:
+    """Each process is asked to end and started again, one after the other: nothing is lost, and no outcome becomes unknown."""
+    for name in APPLICATION:
+        for _ in stage.moments(1, least=0.1, most=0.5):
+            stage.say(f"restart {name}")
+            stage.system.restart(name)
+
+
+@suite.scenario("F24")
+def rolling_upgrade(stage: Stage) -> None:
+    """The next version, which says more in its envelopes, is started process by process, Server A first; then back: nothing is poison."""
+    upgraded = {}
+    for name in ("gateway", "intake", "worker", "worker-otp", "worker-upkeep"):
+        for _ in stage.moments(1, least=0.1, most=0.5):
+            upgraded[name] = NEXT.variation(stage.system)
+            stage.say(f"upgrade {name}")
+            stage.system.vary(upgraded)
+    stage.accepted(20)
+    for name in ("worker-upkeep", "worker-otp", "worker", "intake", "gateway"):
+        for _ in stage.moments(1, least=0.1, most=0.5):
+            del upgraded[name]
+            stage.say(f"back {name}")
+            stage.system.vary(upgraded)

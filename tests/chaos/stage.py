@@ -1,0 +1,156 @@
+"""What a scenario has at hand while its load runs."""
+
+import json
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import amqp  # type: ignore[import-untyped]
+
+from chaos.system import PROVIDER, System, until
+from chaos.wires import Wire
+from chaos.workload import Load
+from sms_contract import topology
+from sms_simulators.fault_proxy import Mode
+from sms_stack.pytest_services import address_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """The system, its load, and random numbers that follow from the seed."""
+
+    system: System
+    load: Load
+    rng: random.Random
+    accounts: dict[str, dict[str, str]]  #: of the simulated providers, by slug: sid and token
+    say: Callable[[str], None]
+
+    # When
+
+    def moments(self, count: int, *, least: float = 0.3, most: float = 1.5) -> Iterator[int]:
+        """Seeded random moments under load: never at the beginning, and never two without something accepted between them."""
+        for number in range(count):
+            self.accepted(5)
+            time.sleep(self.rng.uniform(least, most))
+            yield number
+        self.accepted(5)
+
+    def last(self, least: float, most: float) -> None:
+        """Let a fault last for a random while."""
+        time.sleep(self.rng.uniform(least, most))
+
+    def accepted(self, more: int, *, seconds: float = 60) -> None:
+        """Wait until so many more have been accepted."""
+        goal = self.load.acknowledged + more
+        until(lambda: self.load.acknowledged >= goal, seconds=seconds, what=f"{more} more accepted (answers: {dict(self.load.answers)})")
+
+    def until[T](self, condition: Callable[[], T], what: str, *, seconds: float = 30) -> T:
+        return until(condition, seconds=seconds, what=what)
+
+    def answered(self, status: int, *, seconds: float = 20) -> None:
+        """Wait until clients have been told so once more."""
+        before = self._told(status)
+        until(lambda: self._told(status) > before, seconds=seconds, what=f"an answer {status} ({dict(self.load.answers)})")
+
+    def _told(self, status: int) -> int:
+        return sum(count for said, count in dict(self.load.answers).items() if said.startswith(str(status)))
+
+    # What
+
+    def kill(self, *names: str) -> None:
+        for name in names:
+            self.say(f"kill -9 {name}")
+            self.system.signal(name, signal.SIGKILL)
+
+    @contextmanager
+    def frozen(self, *names: str) -> Iterator[None]:
+        """SIGSTOP, and SIGCONT when the block ends."""
+        pids = [self.system.signal(name, signal.SIGSTOP) for name in names]
+        self.say(f"SIGSTOP {' '.join(names)}")
+        try:
+            yield
+        finally:
+            for name, pid in zip(names, pids, strict=True):
+                if self.system.pid(name) == pid:
+                    self.system.signal(name, signal.SIGCONT)
+
+    def kill_pid(self, pid: int, what: str) -> None:
+        self.say(f"kill -9 {what}")
+        os.kill(pid, signal.SIGKILL)
+
+    @contextmanager
+    def frozen_pids(self, pids: Sequence[int]) -> Iterator[None]:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+
+    def wire(self, process: str, service: str) -> Wire:
+        return self.system.wires[process, service]
+
+    @contextmanager
+    def held(self, process: str, service: str, mode: Mode, markers: Sequence[bytes] = ()) -> Iterator[None]:
+        """The block runs while a connection is held at the markers."""
+        wire = self.wire(process, service)
+        with wire.failing(mode, markers=markers):
+            until(lambda: wire.holding, seconds=30, what=f"{process} held before {service} at {markers!r}")
+            yield
+
+    def behave(self, **behaviour: Any) -> None:
+        """Have the simulated providers behave so from now on."""
+        for account in self.accounts.values():
+            self.system.simulate("PUT", f"accounts/{account['sid']}", {"auth_token": account["token"], "behaviour": behaviour})
+
+    @contextmanager
+    def refusing_provider(self) -> Iterator[None]:
+        """Nobody listens at the provider until the block ends."""
+        with self.wire("worker", PROVIDER).failing(Mode.REFUSE):
+            yield
+
+    def reset_wires(self, process: str) -> None:
+        """Have a process open its connections again."""
+        for (name, service), wire in self.system.wires.items():
+            if name == process and service != PROVIDER:
+                with wire.failing(Mode.RST):
+                    pass
+
+    def judged(self, verdict: str) -> int:
+        """How many callbacks have been found to be so since this run began."""
+        query = "SELECT count(*) AS count FROM callbacks WHERE verdict = %s AND received_at > now() - make_interval(secs => %s)"
+        with self.system.sql() as connection:
+            row = connection.execute(query, [verdict, time.monotonic() - self.load.told[0].began]).fetchone()
+        return int(row.count) if row is not None else 0
+
+    @contextmanager
+    def broker_channel(self) -> Iterator[Any]:
+        """A channel to the broker, past all wires."""
+        with amqp.Connection(**address_of(self.system.instance.service_urls["rabbitmq"])) as connection:
+            yield connection.channel()
+
+    def publish(self, channel: Any, queue: str, body: bytes) -> None:
+        """As a stranger would: with nothing but a body and an id."""
+        channel.basic_publish(amqp.Message(body, message_id=uuid4().hex, delivery_mode=2), exchange=topology.EXCHANGE, routing_key=queue)
+
+    def publish_task(self, channel: Any, queue: str, task: str, arguments: Sequence[Any]) -> None:
+        """A Celery message, protocol 2: https://docs.celeryq.dev/en/stable/internals/protocol.html"""
+        number = uuid4().hex
+        headers = {"lang": "py", "task": task, "id": number, "root_id": number, "parent_id": None, "group": None}
+        body = json.dumps([arguments, {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}])
+        message = amqp.Message(
+            body, content_type="application/json", content_encoding="utf-8", application_headers=headers, correlation_id=number
+        )
+        channel.basic_publish(message, exchange=topology.CELERY_EXCHANGE, routing_key=queue)
+
+    def ledger(self) -> list[dict[str, Any]]:
+        """What the simulated providers have taken of this run."""
+        entries = self.system.simulate("GET", "ledger")["entries"]
+        return [entry for entry in entries if entry["body"].startswith(self.load.run)]
