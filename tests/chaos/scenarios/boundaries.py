@@ -23,7 +23,7 @@ _TEXT = b"<run>"
 #: The simulated Twilio's ids: what goes to PostgreSQL with one settles an attempt.
 _SID = b"SM"
 #: In the evidence that a claim writes.
-_DECISION = b"chosen_because"
+_DECISION = b"because"
 
 
 def script(path: str) -> bytes:

@@ -86,8 +86,11 @@ def _key(kind: str, slot: int) -> str:
     return f"sms:hint:{kind}:{slot}"
 
 
+# `expiration` is the broker's to keep. With Celery's `expires` a worker whose clock is ahead by more would throw every hint away.
 def _send(task: str, arguments: tuple[object, ...], queue: str) -> None:
     try:
-        current_app.send_task(task, args=arguments, queue=queue, expires=10, confirm_timeout=5, retry=True, retry_policy={"max_retries": 1})
+        current_app.send_task(
+            task, args=arguments, queue=queue, expiration=10, confirm_timeout=5, retry=True, retry_policy={"max_retries": 1}
+        )
     except (OperationalError, OSError) as error:
         log.warning("hint.lost", task=task, error=type(error).__name__)

@@ -1,4 +1,8 @@
-"""The ticks. Each expires when late, and is safe to run twice at once."""
+"""
+The ticks. Each expires when late, and is safe to run twice at once.
+
+It expires at the broker (`expiration`), never by a worker's clock (`expires`), which may be off.
+"""
 
 from typing import Any
 
@@ -6,7 +10,7 @@ from sms_contract import topology
 
 
 def _every(seconds: float, task: str) -> dict[str, Any]:
-    return {"task": task, "schedule": seconds, "options": {"queue": topology.UPKEEP, "expires": max(2.0, seconds)}}
+    return {"task": task, "schedule": seconds, "options": {"queue": topology.UPKEEP, "expiration": max(2.0, seconds)}}
 
 
 SCHEDULE = {
