@@ -11,8 +11,8 @@ import msgspec
 
 from sms_simulators.behaviour import Step
 
-#: Seconds between tries at one report, on a connect error, a 5xx or a 429.
-_PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+#: Seconds between tries at one report, on a connect error, a 5xx or a 429; real vendors go on for hours.
+_PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 5.0, 10.0, 20.0, 30.0)
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=15)
 _CONCURRENCY: Final = 32
 
