@@ -127,8 +127,8 @@ MUTATIONS = (
         (f"{_BACKEND}/messages/claim.py", "    FOR UPDATE SKIP LOCKED\n", ""),
         (
             f"{_BACKEND}/messages/claim.py",
-            "AS x (message_id, number, provider, decision)\n",
-            "AS x (message_id, number, provider, decision)\nON CONFLICT DO NOTHING\n",
+            "AS x (message_id, number, provider, reference, decision)\n",
+            "AS x (message_id, number, provider, reference, decision)\nON CONFLICT DO NOTHING\n",
         ),
     ),
     _mutation(
@@ -153,8 +153,8 @@ MUTATIONS = (
         ("worker-frozen-before-its-post",),
         (
             f"{_BACKEND}/pipeline/dispatch.py",
-            "not_after=claimed_at + environment.smsgw_lease - TOTAL",
-            "not_after=claimed_at + 86400",
+            "lease_ends = claimed_at + environment.smsgw_lease - TOTAL",
+            "lease_ends = claimed_at + 86400",
         ),
     ),
     _mutation(
@@ -175,8 +175,8 @@ MUTATIONS = (
         ("reports-forged",),
         (
             f"{_BACKEND}/pipeline/judge.py",
-            "    trusted = verification is Verification.SIGNED or (verification is Verification.UNSIGNED and owner is not None)\n",
-            "    trusted = owner is not None\n",
+            "    if verification is not Verification.SIGNED and not (verification is Verification.UNSIGNED and proven):\n",
+            "    if not proven:\n",
         ),
     ),
     _mutation(
