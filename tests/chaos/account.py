@@ -183,10 +183,10 @@ class _Books:
             self._sends(rows[0], sends)
         elif sends:
             self.unexpected.append(f"taken, and not in PostgreSQL: {one.text}")
-        for tracking_id in one.tracking_ids:
-            self._acknowledged(one, tracking_id, sends)
+        good = [self._acknowledged(one, tracking_id, sends) for tracking_id in one.tracking_ids]
+        self.ok += bool(good) and all(good)
 
-    def _acknowledged(self, one: Attempted, tracking_id: str, sends: Sequence[Taken]) -> None:
+    def _acknowledged(self, one: Attempted, tracking_id: str, sends: Sequence[Taken]) -> bool:
         row = self.by_id.get(self.aliases.get(tracking_id, tracking_id))
         if row is None:
             self.lost.append(f"{tracking_id} was acknowledged and is not in PostgreSQL")
@@ -195,9 +195,10 @@ class _Books:
         elif row.status not in FINAL | self.rules.ends:
             self.stuck.append(f"{row.id} is still {row.status}")
         else:
-            self._ended(one, row, sends)
+            return self._ended(one, row, sends)
+        return False
 
-    def _ended(self, one: Attempted, row: Stored, sends: Sequence[Taken]) -> None:
+    def _ended(self, one: Attempted, row: Stored, sends: Sequence[Taken]) -> bool:
         if row.status == "unknown" and self.rules.doubt and row.unknown_attempts:
             self.unknown.append(f"{row.id} ({_reason(row)}; {row.on_unknown})")
         elif row.status not in self.rules.ends and not (row.status == "canceled" and one.canceled):
@@ -209,7 +210,8 @@ class _Books:
         elif row.shown != row.status:
             self.stuck.append(f"{row.id} is {row.status} and shown as {row.shown}")
         else:
-            self.ok += 1
+            return True
+        return False
 
     def _sends(self, row: Stored, sends: Sequence[Taken]) -> None:
         late = [send for send in sends if send.at > row.leases.get(send.attempt, send.at)]

@@ -30,7 +30,8 @@ def test_one_message_that_goes_its_way_is_clean():
 
 def test_a_second_id_that_answers_for_the_first_is_clean():
     both = replace(ATTEMPTED, tracking_ids=("1", "2"))
-    assert account(attempted=[both], aliases={"2": "1"}).problems == []
+    clean = account(attempted=[both], aliases={"2": "1"})
+    assert (clean.acknowledged, clean.ok, clean.problems) == (1, 1, [])
     assert account(attempted=[both]).lost == ["2 was acknowledged and is not in PostgreSQL"]
 
 
