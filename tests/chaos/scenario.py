@@ -24,7 +24,7 @@ class Scenario:
     style: Style = field(default_factory=Style)
     behaviour: Mapping[str, Any] = field(default_factory=dict)  #: of the simulated provider
     variations: Mapping[str, Variation] = field(default_factory=dict)
-    #: Kinds of answers that clients may get besides 202 and those that every scenario may lead to; None: nothing but 202.
+    #: Whether clients must not notice anything.
     only_accepted: bool = False
     fast: bool = False  #: also run with every `./smsgw test`
     needs: Callable[[], str | None] = lambda: None  #: why it cannot be run on this machine
