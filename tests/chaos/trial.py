@@ -160,10 +160,7 @@ def _carry_out(stage: Stage, scenario: Scenario, people: People, background: Bac
         _accepts_again(stage, healed, course)
     finally:
         background.run(stage.load.stop())
-        try:
-            until(working.done, seconds=120, what="the clients at their end")
-        finally:
-            stage.behave(**QUICK)
+        until(working.done, seconds=120, what="the clients at their end")
     _wait_for_the_end(stage, scenario, people, course)
     course.settled_after = time.monotonic() - healed
 
