@@ -10,14 +10,13 @@ from typing import Any, NoReturn
 from chaos import mutations, report
 from chaos.background import background
 from chaos.patches import variations
-from chaos.people import gather
+from chaos.people import People, gather
 from chaos.scenario import Scenario
 from chaos.scenarios import SCENARIOS
 from chaos.system import own
 from chaos.trial import Trial, run
 from sms_stack.errors import StackError
 from sms_stack.home import ROOT, Home
-from sms_stack.instance import APPLICATION
 from sms_stack.progress import say
 
 
@@ -72,12 +71,13 @@ def _mutate(named: list[Scenario], seed: int, arguments: argparse.Namespace) -> 
     told: list[dict[str, Any]] = []
     progress = report.Progress()
     with background() as loop, own(Home(path=ROOT / "var" / "chaos"), loop) as system:
+        people: People | None = None
         for number, (mutation, scenario) in enumerate(pairs, 1):
             say(f"\n══ {mutation.name}: {mutation.wrong}")
             progress.begins(scenario, f"{number}/{len(pairs)}")
-            # Of its own each time: what a mutant has spoilt is not charged to the next.
-            people = gather(system)
-            mutant = variations(mutation.patch, system, APPLICATION)
+            # Clients of its own each time: what a mutant has spoilt is not charged to the next.
+            people = gather(system, providers=people.accounts if people else None)
+            mutant = variations(mutation.patch, system)
             trial = run(scenario, system=system, people=people, background=loop, seed=seed, say=progress.event, mutant=mutant)
             progress.ends(trial)
             say(f"   {'SURVIVED: the scenario has not noticed' if trial.ok else 'found'}")

@@ -5,12 +5,12 @@ A change names the lines that it replaces; where they are not there exactly once
 """
 
 import shutil
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from chaos.system import System, Variation
 from sms_stack.home import ROOT
+from sms_stack.instance import APPLICATION
 
 
 class StaleError(AssertionError):
@@ -65,7 +65,8 @@ class Patch:
         return Variation(environment={"PYTHONPATH": str(folder)})
 
 
-def variations(patch: Patch, system: System, names: Iterable[str]) -> dict[str, Variation]:
-    """The same for several."""
-    variation = patch.variation(system)
-    return dict.fromkeys(names, variation)
+def variations(patch: Patch, system: System) -> dict[str, Variation]:
+    """The same for every process that has the package."""
+    packages = {change.package.name for change in patch.changes}
+    names = [name for name in APPLICATION if ("sms_gateway" if name == "gateway" else "sms_backend") in packages]
+    return dict.fromkeys(names or APPLICATION, patch.variation(system))

@@ -19,19 +19,10 @@ class People:
     accounts: dict[str, dict[str, str]]
 
 
-def gather(system: System) -> People:
-    """By the operator's commands, as a human would."""
+def gather(system: System, *, providers: dict[str, dict[str, str]] | None = None) -> People:
+    """By the operator's commands, as a human would. `providers`: those that are there already."""
     run = uuid4().hex[:6]
-    wire = system.wires.get(("worker", PROVIDER))
-    base = f"http://127.0.0.1:{wire.port}" if wire else system.instance.simulator_url
-    accounts = {}
-    for slug in (f"alpha-{run}", f"beta-{run}"):
-        sid, token = f"AC{uuid4().hex}", uuid4().hex
-        accounts[slug] = {"sid": sid, "token": token}
-        system.simulate("PUT", f"accounts/{sid}", {"auth_token": token})
-        config = json.dumps({"account_sid": sid, "auth_token": token, "base_url": base})
-        # Before any other of the instance: what is sent here must be taken here.
-        system.manage("provider", "add", slug, "--adapter=twilio", "--priority=1000", "--config=-", feed=config)
+    accounts = _add_providers(system, run) if providers is None else providers
     customers = []
     for number, policy in enumerate(POLICIES):
         name = f"chaos-{run}-{number}"
@@ -44,8 +35,22 @@ def gather(system: System) -> People:
         seen = [call(url, headers={"API-Key": customer.key}) for customer in customers]
         return all(answer.status == 200 and set(accounts) <= set(answer.document()["providers"]) for answer in seen)
 
-    until(known, seconds=20, what="the clients and providers known to the gateway")
+    until(known, seconds=60, what="the clients and providers known to the gateway")
     return People(customers=customers, accounts=accounts)
+
+
+def _add_providers(system: System, run: str) -> dict[str, dict[str, str]]:
+    wire = system.wires.get(("worker", PROVIDER))
+    base = f"http://127.0.0.1:{wire.port}" if wire else system.instance.simulator_url
+    accounts = {}
+    for slug in (f"alpha-{run}", f"beta-{run}"):
+        sid, token = f"AC{uuid4().hex}", uuid4().hex
+        accounts[slug] = {"sid": sid, "token": token}
+        system.simulate("PUT", f"accounts/{sid}", {"auth_token": token})
+        config = json.dumps({"account_sid": sid, "auth_token": token, "base_url": base})
+        # Before any other of the instance: what is sent here must be taken here.
+        system.manage("provider", "add", slug, "--adapter=twilio", "--priority=1000", "--config=-", feed=config)
+    return accounts
 
 
 def dismiss(system: System, people: People) -> None:

@@ -69,6 +69,7 @@ class System:
 
     instance: Instance
     wires: dict[tuple[str, str], Wire] = field(default_factory=dict)
+    varied: Mapping[str, Variation] | None = None  #: how it runs now; None: as whoever started it has it
 
     @cached_property
     def supervisor(self) -> Supervisor:
@@ -103,6 +104,9 @@ class System:
 
     def vary(self, variations: Mapping[str, Variation]) -> None:
         """Run the named processes so, and all others as usual; only those that this changes are restarted."""
+        if dict(variations) == (self.varied or {}) and (self.varied is not None or not self.wires):
+            return
+        self.varied = dict(variations)
         programs = [self._wired(program, variations.get(program.name, Variation())) for program in self.instance.programs()]
         self.supervisor.apply(programs)
         self.supervisor.start([name for name in APPLICATION if name not in self.supervisor.running()])

@@ -2,8 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -107,12 +106,11 @@ def run(
 
     stage = Stage(system=system, load=load, rng=rng, accounts=people.accounts, say=note)
     course = _Course()
-    variations = {**scenario.variations, **(mutant or {})}
     try:
-        with _varied(system, variations):
-            system.wait_ready()
-            stage.behave(**(QUICK | dict(scenario.behaviour)))
-            _carry_out(stage, scenario, people, background, course)
+        system.vary({**scenario.variations, **(mutant or {})})
+        system.wait_ready()
+        stage.behave(**(QUICK | dict(scenario.behaviour)))
+        _carry_out(stage, scenario, people, background, course)
     except NotSoError as missed:
         course.problems.append(str(missed))
     if course.account is not None:
@@ -132,17 +130,6 @@ def run(
         seconds=time.monotonic() - began,
         events=events,
     )
-
-
-@contextmanager
-def _varied(system: System, variations: Mapping[str, Variation]) -> Iterator[None]:
-    if variations:
-        system.vary(variations)
-    try:
-        yield
-    finally:
-        if variations:
-            system.vary({})
 
 
 def _carry_out(stage: Stage, scenario: Scenario, people: People, background: Background, course: _Course) -> None:
