@@ -54,6 +54,8 @@ class Evidence:
 def read(stage: Stage, customers: Sequence[Customer]) -> Evidence:
     """The whole; asks each of them once."""
     ids = [customer.id for customer in customers]
+    # First: what is taken afterwards must not seem to be missing in PostgreSQL.
+    taken = [Taken(text=entry["body"], attempt=int(entry["attempt"]), at=entry["accepted_at"]) for entry in stage.ledger()]
     with stage.system.sql() as sql:
         rows = sql.execute(_ROWS, [ids, f"{stage.load.run} %"]).fetchall()
         aliases = {
@@ -69,7 +71,6 @@ def read(stage: Stage, customers: Sequence[Customer]) -> Evidence:
         pending = int(stage.system.redis.zcard(keyspace.pending(client)))  # type: ignore[arg-type]
         charges.append(Charge(client=client, counter=sum(counters), usage=int(used[client].used) if client in used else 0, pending=pending))
     shown = _shown(stage, [(row.client_id, row.id) for row in rows])
-    taken = [Taken(text=entry["body"], attempt=int(entry["attempt"]), at=entry["accepted_at"]) for entry in stage.ledger()]
     stored = [
         Stored(
             id=row.id,

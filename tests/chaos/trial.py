@@ -167,7 +167,7 @@ def _wait_for_the_end(stage: Stage, scenario: Scenario, people: People, course: 
     patience = stage.system.lease + stage.system.unknown_wait + 20
     seen: object = None
     moved = time.monotonic()
-    clean = 0
+    clean = broken = 0
     while clean < 2:
         evidence = read(stage, people.customers)
         account = evidence.account(stage, scenario.rules)
@@ -176,8 +176,8 @@ def _wait_for_the_end(stage: Stage, scenario: Scenario, people: People, course: 
         state = (sorted(account.statuses.items()), len(evidence.taken), account.quota, len(account.lost), len(account.stuck))
         if state != seen:
             seen, moved = state, time.monotonic()
-        beyond_repair = account.duplicated or account.unexpected
-        if beyond_repair or time.monotonic() - moved > patience:
+        broken = broken + 1 if account.duplicated or account.unexpected else 0
+        if broken > 2 or time.monotonic() - moved > patience:
             return
         time.sleep(0.7)
 
