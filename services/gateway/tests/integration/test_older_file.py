@@ -82,6 +82,7 @@ async def test_what_an_older_file_knows_is_believed_only_after_it_was_made_right
         unknown = await gateway.get(f"/v1/messages/{lost.json()['tracking_id']}")
         assert unknown.status_code == 503
         assert await gateway.used() == 1
+        await gateway.is_ready(ready=False)
 
         # Server B sets the counter to what is stored, and writes the marker last.
         (counter,) = await client.keys(keyspace.quota("c1", "*").replace("{", r"\{"))
