@@ -35,7 +35,7 @@ def plain(root) -> dict[str, str]:
 
 def events(sources) -> set[str]:
     """What processes say in their logs."""
-    return {event for text in sources.values() for event in re.findall(r'log\.\w+\(\s*"([a-z]+\.[a-z_]+)"', text)}
+    return {event for text in sources.values() for event in re.findall(r'(?:log\.\w+|tell_each)\(\s*"([a-z]+\.[a-z_]+)"', text)}
 
 
 def test_what_is_made_from_the_code_is_as_the_code_has_it(root):
