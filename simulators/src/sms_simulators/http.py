@@ -89,7 +89,9 @@ async def serving(handle: Handler, host: str, port: int, *, patience: float = 1.
         await send({"type": "http.response.start", "status": answer.status, "headers": _head(answer)})
         await send({"type": "http.response.body", "body": answer.body})
 
-    config = Config(application, ws="none", lifespan="off", log_config=None, access_log=False, timeout_keep_alive=_KEEP_ALIVE)
+    config = Config(
+        application, ws="none", lifespan="off", log_config=None, access_log=False, proxy_headers=False, timeout_keep_alive=_KEEP_ALIVE
+    )
     config.load()
     state = ServerState()
     loop = asyncio.get_running_loop()
@@ -111,11 +113,33 @@ async def serving(handle: Handler, host: str, port: int, *, patience: float = 1.
 
 
 class _Protocol(HttpToolsProtocol):
-    """Lets a handler at its connection."""
+    """Lets a handler at its connection, and sends head and body of an answer together."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         cast("dict[str, Any]", self.scope)["extensions"] = {_TRANSPORT: self.transport}
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        if cycle.scope["method"] != "HEAD" and not cycle.waiting_for_100_continue:
+            cycle.transport = _Together(cycle.transport)
+        super()._start_asgi_task(cycle, app)
+
+
+class _Together:
+    """A transport to Uvicorn, which writes the head of an answer and then its body, always once: two system calls, and two to read them."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head: bytes | None = None
+        self.close = transport.close
+        self.is_closing = transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        """The first is the head."""
+        if self._head is None:
+            self._head = data
+        else:
+            self._transport.write(self._head + data)
 
 
 def _head(answer: Response) -> list[tuple[bytes, bytes]]:
