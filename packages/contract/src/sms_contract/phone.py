@@ -55,6 +55,11 @@ def region(number: str) -> str | None:
     return REGIONS.get(code)
 
 
+def calling_prefixes() -> dict[str, str]:
+    """Digits that a number begins with to what `region` says of it; the longest that fits counts."""
+    return REGIONS | {"76": "KZ", "77": "KZ"} | {f"1{area}": home for area, home in NANP_REGIONS.items()}
+
+
 def regions() -> frozenset[str]:
     """Every ISO 3166 region that `region` may answer: what an allow list can name."""
     return _ALL_REGIONS

@@ -14,6 +14,7 @@ from sms_backend.messages.inbound_models import InboundMessage, Suppression  # n
 from sms_backend.messages.inquiry_models import Inquiry  # noqa: F401
 from sms_backend.messages.part_models import AttemptPart  # noqa: F401
 from sms_backend.messages.resend_models import Resend  # noqa: F401
+from sms_backend.messages.tally_models import Tally, TallyChange  # noqa: F401
 from sms_backend.messages.webhook_models import WebhookDelivery, WebhookTry  # noqa: F401
 from sms_contract.status import Status, TrafficType
 

@@ -18,6 +18,7 @@ SCHEDULE = {
     "readmodel": _every(1, "pipeline.readmodel"),
     "sweep": _every(2, "pipeline.sweep"),
     "inquire": _every(2, "pipeline.inquire"),
+    "tally": _every(5, "pipeline.tally"),
     "housekeeping": _every(60, "pipeline.housekeeping"),
     "retire": _every(900, "pipeline.retire"),
 }

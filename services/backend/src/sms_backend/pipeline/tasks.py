@@ -61,6 +61,12 @@ def read_model() -> None:
     upkeep.read_model()
 
 
+@shared_task(name="pipeline.tally")
+def tally() -> None:
+    """Add up what has changed, for the console."""
+    upkeep.tally(now=timezone.now())
+
+
 @shared_task(name="pipeline.housekeeping")
 def housekeeping() -> None:
     """Partitions, pending reservations, messages that nobody ever reported on."""

@@ -6,7 +6,7 @@ from functools import partial
 
 from sms_backend.accounts import rotation
 from sms_backend.core.environment import environment
-from sms_backend.messages import cancel, deliveries, erasure, leftovers, partitions, sweeper_runs
+from sms_backend.messages import cancel, deliveries, erasure, leftovers, partitions, sweeper_runs, tallies
 from sms_backend.messages import sweep as sweeps
 from sms_backend.messages.drain import intake_drained
 from sms_backend.messages.hot import hot_cursor
@@ -21,6 +21,7 @@ from sms_backend.pipeline.retry import LOOKED_UP, Waits
 _BATCH = 500
 _PROMISES = 20
 _QUESTIONS = 200
+_CHANGES = 5000
 #: Queues that were empty this long ago, and intakes that hold nothing older.
 _QUIET = timedelta(minutes=5)
 _waits = Waits(unknown=environment.smsgw_unknown_wait, unknown_otp=environment.smsgw_unknown_wait_otp)
@@ -65,6 +66,11 @@ def read_model() -> None:
     sweepers.run({"read_model": readmodel.ensure})
 
 
+def tally(*, now: datetime) -> None:
+    """Every five seconds: what the console shows."""
+    sweepers.run({"tallies": partial(_fold, now)})
+
+
 def housekeeping(*, now: datetime) -> None:
     """Each minute."""
     sweepers.run(
@@ -85,6 +91,8 @@ def retire(*, now: datetime) -> None:
     sweepers.run({"retention": partial(partitions.retire, cutoff), "leftovers": partial(_forget_leftovers, now, cutoff)})
     if sweeper_runs.is_due("personal_data"):
         sweepers.run({"personal_data": partial(_erase_aged, now)})
+    with hot_cursor() as cursor:
+        tallies.prune(cursor, now)
 
 
 def _hint_due() -> None:
@@ -112,6 +120,13 @@ def _until_short(change: Change) -> Callable[[], None]:
             pass
 
     return sweep
+
+
+def _fold(now: datetime) -> None:
+    folded = _CHANGES
+    while folded == _CHANGES:
+        with hot_cursor() as cursor:
+            folded = tallies.fold(cursor, now, limit=_CHANGES)
 
 
 def _ask_due() -> None:
