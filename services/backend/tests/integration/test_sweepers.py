@@ -54,6 +54,7 @@ def everything():
     upkeep.sweep()
     upkeep.inquire()
     upkeep.housekeeping(now=now)
+    upkeep.tally(now=now)
     upkeep.retire(now=now)
 
 
