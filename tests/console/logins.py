@@ -6,7 +6,7 @@ from uuid import uuid4
 from system import System
 from watched import Watched
 
-ROLES = ("admin",)
+ROLES = ("admin", "operator", "viewer")
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Login:
 def make_login(system: System, role: str) -> Login:
     """By the operator's command."""
     name = f"{role}-{uuid4().hex[:6]}"
-    return Login(role=role, name=name, password=system.manage("console", "user", "add", name)["password"])
+    return Login(role=role, name=name, password=system.manage("console", "user", "add", name, f"--role={role}")["password"])
 
 
 def sign_in(window: Watched, login: Login) -> None:

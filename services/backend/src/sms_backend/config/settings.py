@@ -140,6 +140,7 @@ UNFOLD = {
     },
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "sms_backend.console.admin.dashboard.index",
     "SITE_URL": None,
     "ACCOUNT": {"navigation": account},
     "SIDEBAR": {

@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse_lazy
 
-from sms_backend.console.rights import permits
+from sms_backend.console.rights import Right, permits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +21,7 @@ class Item:
 
 
 _MENU: tuple[tuple[str, tuple[Item, ...]], ...] = (
+    ("Overview", (Item(title="Overview", icon="monitoring", page="index", right=Right.VIEW_DASHBOARD),)),
     (
         "Messages",
         (

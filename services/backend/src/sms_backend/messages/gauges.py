@@ -13,8 +13,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from sms_backend.messages import partitions, sweeper_runs
+from sms_backend.messages import waiting as waiting_now
 from sms_backend.messages.hot import hot_cursor
-from sms_contract.status import TrafficType
 
 log = structlog.get_logger()
 
@@ -23,18 +23,6 @@ MOST = 100_000
 #: Seconds for which one reading serves everybody who asks.
 FRESH = 5.0
 
-_LANES = f"""
-SELECT lane.name,
-    (SELECT count(*) FROM (
-        SELECT 1 FROM messages WHERE lane = lane.name AND status IN ('queued', 'scheduled') LIMIT {MOST}
-    ) t),
-    (SELECT extract(epoch FROM now() - min(head.next_attempt_at)) FROM accounts_client c, LATERAL (
-        SELECT next_attempt_at FROM messages m
-        WHERE m.lane = lane.name AND m.client_id = c.id AND m.status IN ('queued', 'scheduled')
-        ORDER BY next_attempt_at LIMIT 1
-    ) head WHERE NOT c.suspended)
-FROM unnest(%s::text[]) AS lane (name)
-"""  # noqa: S608 - a constant
 _OTHERS = f"""
 SELECT
     (SELECT count(*) FROM (SELECT 1 FROM messages WHERE status = 'sending' LIMIT {MOST}) t),
@@ -89,9 +77,8 @@ def _read() -> list[GaugeMetricFamily]:
     for name, seconds in sweeper_runs.SWEEPERS.items():
         intervals.add_metric([name], seconds)
     try:
+        lanes = waiting_now.lanes(MOST)
         with connection.cursor() as cursor:
-            cursor.execute(_LANES, ([lane.value for lane in TrafficType],))
-            lanes = cursor.fetchall()
             cursor.execute(_OTHERS)
             sending, callbacks, parked, promises, webhooks, failing = cursor.fetchone()
             cursor.execute(_SWEEPERS, (list(sweeper_runs.SWEEPERS),))
@@ -105,9 +92,9 @@ def _read() -> list[GaugeMetricFamily]:
     up.add_metric([], 1)
     for name, moment in sweepers:
         swept.add_metric([name], moment)
-    for lane, count, seconds in lanes:
-        waiting.add_metric([lane], count)
-        oldest.add_metric([lane], max(0.0, float(seconds or 0)))
+    for lane in lanes:
+        waiting.add_metric([lane.name], lane.waiting)
+        oldest.add_metric([lane.name], lane.oldest)
     return [
         up,
         waiting,
