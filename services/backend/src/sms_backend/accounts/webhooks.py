@@ -34,14 +34,19 @@ class IssuedEndpoint:
 def add_endpoint(client: Client, url: str, *, types: Iterable[str] = ()) -> IssuedEndpoint:
     """A new endpoint; no types named: all. Raises `InvalidError`."""
     wanted = list(dict.fromkeys(types))
-    unknown = [name for name in wanted if name not in TYPES]
-    if unknown:
-        raise InvalidError({"type": f"{unknown[0]!r} is no type; there are {', '.join(TYPES)}"})
-    _check_url(url)
+    check_endpoint(url, wanted)
     secret = new_secret()
     return IssuedEndpoint(
         endpoint=WebhookEndpoint.objects.create(client=client, url=url, types=wanted, secret=_sealed(secret)), secret=secret
     )
+
+
+def check_endpoint(url: str, types: Iterable[str]) -> None:
+    """Whether there may be an endpoint there, for these types. Raises `InvalidError`."""
+    unknown = [name for name in types if name not in TYPES]
+    if unknown:
+        raise InvalidError({"type": f"{unknown[0]!r} is no type; there are {', '.join(TYPES)}"})
+    _check_url(url)
 
 
 def rotate(owner: SigningSecrets, *, overlap: timedelta = OVERLAP) -> str:

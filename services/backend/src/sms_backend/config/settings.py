@@ -140,6 +140,7 @@ UNFOLD = {
     },
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "GLOBAL_CALLBACK": "sms_backend.console.admin.pauses.banner",
     "DASHBOARD_CALLBACK": "sms_backend.console.admin.dashboard.index",
     "SITE_URL": None,
     "ACCOUNT": {"navigation": account},

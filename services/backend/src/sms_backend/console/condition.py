@@ -45,9 +45,14 @@ class Condition:
     ill: Sequence[str]  #: providers whose circuit is open
 
     @property
+    def silent(self) -> list[Sweeper]:
+        """Those that have not come to their end for too long."""
+        return [sweeper for sweeper in self.sweepers if sweeper.silent]
+
+    @property
     def healthy(self) -> bool:
         """Nobody needs to be woken."""
-        return not self.ill and all(said == "ok" for said in self.dependencies.values()) and not any(s.silent for s in self.sweepers)
+        return not self.ill and all(said == "ok" for said in self.dependencies.values()) and not self.silent
 
 
 def condition(now: datetime) -> Condition:

@@ -26,6 +26,8 @@ _MENU: tuple[tuple[str, tuple[Item, ...]], ...] = (
         "Messages",
         (
             Item(title="Messages", icon="sms", page="sms_messages_message_changelist", right="sms_messages.view_message"),
+            Item(title="Inbound", icon="inbox", page="sms_messages_inboundmessage_changelist", right="sms_messages.view_inboundmessage"),
+            Item(title="Suppression list", icon="block", page="suppressions", right="sms_messages.view_suppression"),
             Item(title="Parked", icon="report", page="sms_messages_parked_changelist", right="sms_messages.view_parked"),
         ),
     ),
@@ -34,11 +36,25 @@ _MENU: tuple[tuple[str, tuple[Item, ...]], ...] = (
         (
             Item(title="Clients", icon="apartment", page="accounts_client_changelist", right="accounts.view_client"),
             Item(title="API keys", icon="key", page="accounts_apikey_changelist", right="accounts.view_apikey"),
+            Item(title="Numbers", icon="dialpad", page="accounts_inboundnumber_changelist", right="accounts.view_inboundnumber"),
+        ),
+    ),
+    (
+        "Who is told",
+        (
+            Item(title="Webhooks", icon="webhook", page="accounts_webhookendpoint_changelist", right="accounts.view_webhookendpoint"),
+            Item(
+                title="Deliveries", icon="outbox", page="sms_messages_webhookdelivery_changelist", right="sms_messages.view_webhookdelivery"
+            ),
         ),
     ),
     (
         "Who carries",
-        (Item(title="Providers", icon="cell_tower", page="routing_provider_changelist", right="routing.view_provider"),),
+        (
+            Item(title="Providers", icon="cell_tower", page="routing_provider_changelist", right="routing.view_provider"),
+            Item(title="Routes", icon="alt_route", page="routes", right=Right.EXPLAIN_ROUTES),
+            Item(title="Pauses", icon="pause_circle", page="pauses", right="routing.view_pause"),
+        ),
     ),
     (
         "This console",

@@ -23,6 +23,8 @@ log = structlog.get_logger()
 #: Seconds between two calls to a provider whose circuit is open.
 PROBE_EVERY = 10.0
 _PROBE_MS = int(PROBE_EVERY * 1000)
+#: As `circuit_record.lua` has them.
+_RATE_SECONDS, _COUNT_SECONDS = 30, 60
 _SCRIPTS = files("sms_backend.routing")
 _record = cache.register_script(_SCRIPTS.joinpath("circuit_record.lua").read_text())
 _probe = cache.register_script(_SCRIPTS.joinpath("circuit_probe.lua").read_text())
@@ -95,6 +97,29 @@ def parse(slugs: Sequence[str], states: Iterable[Any]) -> dict[str, Circuit]:
 def open_circuits(slugs: Sequence[str]) -> dict[str, Circuit]:
     """For operators. Raises `redis.RedisError`."""
     return parse(slugs, cache.mget([state_key(slug) for slug in slugs])) if slugs else {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """What a closed circuit opens by."""
+
+    calls: int  #: of the last 30 seconds
+    errors: int  #: among them
+    errors_in_a_minute: int
+
+
+def counts(slug: str) -> Counts | None:
+    """For people: what was counted lately; None while Redis does not answer."""
+    try:
+        (second, _), kept = cache.time(), cache.hgetall(counts_key(slug))
+    except redis.RedisError:
+        return None
+    aged = [(field.decode()[0], second - int(field[1:]), int(n)) for field, n in kept.items()]
+    return Counts(
+        calls=sum(n for kind, age, n in aged if kind == "c" and age < _RATE_SECONDS),
+        errors=sum(n for kind, age, n in aged if kind == "e" and age < _RATE_SECONDS),
+        errors_in_a_minute=sum(n for kind, age, n in aged if kind == "e" and age < _COUNT_SECONDS),
+    )
 
 
 def claim_probe(slug: str) -> bool:

@@ -27,6 +27,12 @@ def resume(*, client: Client | None = None, lane: str | None = None, provider: P
     return deleted
 
 
+def lift(held: Pause) -> None:
+    """Take back one pause."""
+    held.delete()
+    selectors.forget()
+
+
 def paused() -> Sequence[Pause]:
     """All that is held."""
     return list(Pause.objects.select_related("client"))

@@ -11,6 +11,7 @@ from django.template.response import TemplateResponse
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
+from sms_backend.console.admin import provider_state
 from sms_backend.console.admin.base import KeptAdmin, action
 from sms_backend.console.audit import Document, audited
 from sms_backend.console.documents import circuit_document, provider_document, secrets_mark
@@ -32,6 +33,7 @@ class ProviderAdmin(KeptAdmin):
     list_filter = ("active", "adapter")
     search_fields = ("slug",)
     actions = ("enable", "disable")
+    change_form_template = "console/provider.html"
 
     def document(self, obj: Provider) -> Document:
         """Secrets hidden, the signed address among them; that one is another stands there all the same."""
@@ -56,6 +58,15 @@ class ProviderAdmin(KeptAdmin):
         """The built-in one has nothing to change."""
         built_in = isinstance(obj, Provider) and obj.adapter == TEST
         return not built_in and bool(super().has_change_permission(request, obj))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """With how it is now, and a message to try it by."""
+        provider = Provider.objects.filter(pk=object_id).first()
+        more = {} if provider is None else provider_state.context(request, provider)
+        response: HttpResponse = super().change_view(request, object_id, form_url, more | (extra_context or {}))
+        return response
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The adapter comes first: it decides which fields there are."""

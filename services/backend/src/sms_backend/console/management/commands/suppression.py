@@ -1,26 +1,17 @@
 """`suppression`: who wants nothing from whom."""
 
-import csv
-import io
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Iterator
-from itertools import batched
+from collections.abc import Iterable
 from pathlib import Path
 
-from sms_backend.accounts import selectors, validation
+from sms_backend.accounts import selectors
 from sms_backend.accounts.models import Client
+from sms_backend.console import suppression_list
 from sms_backend.core.errors import InvalidError, NotFoundError
 from sms_backend.core.operator import OperatorCommand, Shown, table
-from sms_backend.messages import suppressions
-from sms_backend.messages.hot import hot_cursor
-from sms_backend.messages.pseudonyms import is_pseudonym
-from sms_backend.messages.view import rfc3339
-from sms_contract.phone import is_e164
 
-_COLUMNS = ("client", "number", "sender", "source", "created_at")
 _MOST = 100
-_CHUNK = 1000
 
 
 class Command(OperatorCommand):
@@ -47,58 +38,30 @@ class Command(OperatorCommand):
         export.add_argument("client", metavar="CLIENT", nargs="?", help="of this client only")
 
     def list(self, arguments: Namespace) -> Shown:
-        rows = list(_entries(arguments.client, limit=max(0, arguments.limit)))
-        return Shown(rows, *table(rows, _COLUMNS))
+        rows = list(suppression_list.entries(_client(arguments.client), limit=max(0, arguments.limit)))
+        return Shown(rows, *table(rows, suppression_list.COLUMNS))
 
     def add(self, arguments: Namespace) -> Shown:
-        client = selectors.client_named(arguments.client)
-        with hot_cursor() as cursor:
-            added = suppressions.add(cursor, [(client.id, _number(arguments.number), _sender(arguments.sender))], source="operator")
+        added = suppression_list.add(selectors.client_named(arguments.client), arguments.number, arguments.sender)
         return Shown({"added": added}, "added" if added else "it was there already")
 
     def remove(self, arguments: Namespace) -> Shown:
-        client = selectors.client_named(arguments.client)
-        with hot_cursor() as cursor:
-            removed = suppressions.remove_entry(cursor, client_id=client.id, recipient=arguments.number, sender=arguments.sender)
+        removed = suppression_list.remove(selectors.client_named(arguments.client), arguments.number, arguments.sender)
         if not removed:
             raise NotFoundError("there is no such entry")
         return Shown({"removed": removed}, f"{removed} removed")
 
     def import_(self, arguments: Namespace) -> Shown:
-        client = selectors.client_named(arguments.client)
-        found = list(_read(client, _text(arguments.file)))
-        added = 0
-        with hot_cursor() as cursor:
-            for chunk in batched(found, _CHUNK):
-                added += suppressions.add(cursor, chunk, source="import")
-        return Shown({"read": len(found), "added": added}, f"{len(found)} read, {added} of them new")
+        read, added = suppression_list.read_in(selectors.client_named(arguments.client), _text(arguments.file))
+        return Shown({"read": read, "added": added}, f"{read} read, {added} of them new")
 
     def export(self, arguments: Namespace) -> Shown:
-        rows = list(_entries(arguments.client))
-        out = io.StringIO()
-        writer = csv.DictWriter(out, _COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        return Shown(rows, out.getvalue().rstrip("\n"))
+        client = _client(arguments.client)
+        return Shown(list(suppression_list.entries(client)), suppression_list.written_out(client).rstrip("\n"))
 
 
-def _entries(client: str | None, limit: int | None = None) -> Iterator[dict[str, str | None]]:
-    client_id = None if client is None else selectors.client_named(client).id
-    with hot_cursor() as cursor:
-        for row in suppressions.entries(cursor, client_id, limit=limit):
-            yield dict(zip(_COLUMNS, (row.client, row.recipient, row.sender, row.source, rfc3339(row.created_at)), strict=True))
-
-
-def _read(client: Client, lines: Iterable[str]) -> Iterator[tuple[str, str, str]]:
-    reader = csv.DictReader(lines)
-    if "number" not in (reader.fieldnames or ()):
-        raise InvalidError({"file": "its first line does not name a column `number`"})
-    for row in reader:
-        try:
-            yield client.id, _number((row["number"] or "").strip()), _sender((row.get("sender") or "").strip())
-        except InvalidError:
-            # Without the number itself: what is said may be kept.
-            raise InvalidError({"file": f"line {reader.line_num}: not an E.164 number, or not a sender; nothing was added"}) from None
+def _client(name: str | None) -> Client | None:
+    return None if name is None else selectors.client_named(name)
 
 
 def _text(source: str) -> Iterable[str]:
@@ -109,16 +72,3 @@ def _text(source: str) -> Iterable[str]:
     except UnicodeDecodeError:
         raise InvalidError({"file": "it is not UTF-8"}) from None
     return text.splitlines()
-
-
-def _number(text: str) -> str:
-    if not is_e164(text) and not is_pseudonym(text):
-        raise InvalidError({"number": "give E.164, such as +447911123456"})
-    return text
-
-
-def _sender(text: str | None) -> str:
-    try:
-        return validation.sender(text) if text else ""
-    except ValueError as error:
-        raise InvalidError({"sender": str(error)}) from None
