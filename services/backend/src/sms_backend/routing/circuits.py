@@ -114,7 +114,8 @@ def counts(slug: str) -> Counts | None:
         (second, _), kept = cache.time(), cache.hgetall(counts_key(slug))
     except redis.RedisError:
         return None
-    aged = [(field.decode()[0], second - int(field[1:]), int(n)) for field, n in kept.items()]
+    named = {(field if isinstance(field, str) else field.decode()): int(n) for field, n in kept.items()}
+    aged = [(field[0], second - int(field[1:]), n) for field, n in named.items()]
     return Counts(
         calls=sum(n for kind, age, n in aged if kind == "c" and age < _RATE_SECONDS),
         errors=sum(n for kind, age, n in aged if kind == "e" and age < _RATE_SECONDS),
