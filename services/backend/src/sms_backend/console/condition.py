@@ -11,6 +11,7 @@ from sms_backend.core.errors import UnreachableError
 from sms_backend.core.health import health
 from sms_backend.messages import waiting
 from sms_backend.messages.models import SweeperRun
+from sms_backend.messages.sweeper_runs import SWEEPERS
 from sms_backend.messages.waiting import Lane
 from sms_backend.routing import circuits
 from sms_backend.routing.models import Provider
@@ -18,9 +19,8 @@ from sms_backend.routing.selectors import TEST
 
 #: Waiting messages are counted no further: what matters by then is that it is many.
 MOST_WAITING = 10_000
-#: Seconds after which a sweeper counts as silent; those that run less often than each minute have a day.
-SILENT, SILENT_SLOW = 300, 86_400
-_SLOW = frozenset({"retention", "leftovers", "personal_data"})
+#: A sweeper is silent once it has missed so many of its turns, and for so many seconds at least.
+_TURNS, _LEAST = 3, 300
 #: Asking the broker costs a connection: one answer serves everybody for so long.
 _FRESH = 5.0
 
@@ -62,13 +62,13 @@ def condition(now: datetime) -> Condition:
         dependencies=health().said,
         queues=_depths(),
         lanes=waiting.lanes(MOST_WAITING),
-        sweepers=[_sweeper(run, now) for run in SweeperRun.objects.order_by("name")],
+        sweepers=[_sweeper(run, now) for run in SweeperRun.objects.filter(name__in=SWEEPERS).order_by("name")],
         ill=sorted(circuits.said(slugs) or ()),
     )
 
 
 def _sweeper(run: SweeperRun, now: datetime) -> Sweeper:
-    patience = SILENT_SLOW if run.name in _SLOW else SILENT
+    patience = max(_LEAST, _TURNS * SWEEPERS[run.name])
     silent = run.succeeded_at is None or (now - run.succeeded_at).total_seconds() > patience
     return Sweeper(name=run.name, at=run.succeeded_at, silent=silent)
 

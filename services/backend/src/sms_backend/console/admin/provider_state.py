@@ -1,4 +1,4 @@
-"""How a provider is now: its circuit, its counts, its throughput, where it reports to; and one message to try it by."""
+"""How a provider is now: its circuit, its counts, its throughput; and one message to try it by."""
 
 from datetime import timedelta
 from typing import Any
@@ -21,7 +21,6 @@ from sms_backend.messages import tallies
 from sms_backend.messages.hot import hot_cursor
 from sms_backend.messages.tallies import Window
 from sms_backend.routing import circuits
-from sms_backend.routing.callback_urls import account_url
 from sms_backend.routing.models import Provider
 from sms_backend.routing.selectors import provider_named
 from sms_backend.routing.trial import TEXT, send_trial
@@ -44,7 +43,6 @@ def context(request: HttpRequest, provider: Provider) -> dict[str, Any]:
         "circuit": circuit_document(provider.slug, circuits.said([provider.slug])),
         "counts": circuits.counts(provider.slug),
         "rate": _rate(provider.slug),
-        "callback_url": account_url(provider.slug, provider.callback_token) if permits(request, "routing.change_provider") else None,
     }
     return {"now": now, "trial": TrialForm(auto_id="trial_%s"), "may_test": permits(request, Right.TEST_PROVIDERS)}
 
