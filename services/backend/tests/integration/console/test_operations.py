@@ -3,7 +3,6 @@
 import re
 from datetime import timedelta
 
-import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
@@ -20,46 +19,11 @@ from sms_backend.routing.services import add_provider
 
 NUMBER = "+447911123456"
 TWILIO = {"account_sid": "AC1", "auth_token": "hush", "base_url": "http://127.0.0.1:9"}
-#: Where something is done, by those who may.
-DEEDS = {
-    "/console/pauses/hold/": {Role.OPERATOR, Role.ADMIN},
-    "/console/pauses/1/resume/": {Role.OPERATOR, Role.ADMIN},
-    "/console/suppressions/import/": {Role.OPERATOR, Role.ADMIN},
-    "/console/suppressions/export/": {Role.OPERATOR, Role.ADMIN},
-    "/console/providers/none/trial/": {Role.OPERATOR, Role.ADMIN},
-    "/console/webhooks/none/replay/": {Role.OPERATOR, Role.ADMIN},
-}
-LOOKS = (
-    "/console/",
-    "/console/figures/",
-    "/console/pauses/",
-    "/console/routes/",
-    "/console/suppressions/",
-    "/console/accounts/webhookendpoint/",
-    "/console/accounts/inboundnumber/",
-    "/console/sms_messages/webhookdelivery/",
-    "/console/sms_messages/inboundmessage/",
-    "/console/sms_messages/parked/",
-)
 
 
 def actions():
     """What was done, but for coming in."""
     return list(AuditEntry.objects.exclude(action="sign_in.passed").order_by("pk").values_list("action", flat=True))
-
-
-@pytest.mark.parametrize("path", LOOKS)
-def test_everybody_who_is_inside_may_look(login, path):
-    for role in Role:
-        assert login(role).get(path).status_code == 200, (role, path)
-    assert login(None).get(path).status_code == 302
-
-
-@pytest.mark.parametrize("path", DEEDS)
-def test_a_deed_needs_its_right(login, path):
-    for role in Role:
-        assert (login(role).post(path).status_code == 403) == (role not in DEEDS[path]), (role, path)
-        assert login(role, f"{role}-2").get(path).status_code in {403, 405}
 
 
 def test_what_is_held_stands_on_every_page_until_it_goes_on(login, client, text):
@@ -208,9 +172,9 @@ def test_a_providers_page_says_how_it_is_and_only_who_configures_sees_where_it_r
 
 def test_a_trial_says_what_the_provider_answers(login, text):
     add_provider("alpha", adapter="twilio", config=TWILIO)
-    answer = login(Role.OPERATOR).post("/console/providers/alpha/trial/", {"to": NUMBER, "sender": "", "text": "hello"}, follow=True)
+    answer = login(Role.OPERATOR).post("/console/providers/alpha/trial/", {"to": NUMBER, "sender": "ACME", "text": "hello"}, follow=True)
     entry = AuditEntry.objects.get(action="provider.tested")
-    assert entry.changes["outcome"] in {"not_sent", "not sent"}
+    assert entry.changes["outcome"] == "not_sent"
     assert f"alpha: {entry.changes['outcome']}" in text(answer)
     assert NUMBER not in str(entry.changes)
 

@@ -4,15 +4,17 @@ import pytest
 from django.contrib.admin import site
 from django.contrib.auth.models import Group
 from django.urls import reverse
+from django.utils import timezone
 
 from sms_backend.accounts import services as accounts
+from sms_backend.accounts import webhooks
 from sms_backend.accounts.models import Client
 from sms_backend.console.admin.base import ConsoleAdmin
 from sms_backend.console.groups import write_roles
 from sms_backend.console.rights import ROLES, Role
 from sms_backend.console.site import _pages
 from sms_backend.core.crypto import seal
-from sms_backend.messages.models import Parked
+from sms_backend.messages.models import Parked, WebhookDelivery
 from sms_backend.routing.models import Provider
 
 ALL = {Role.VIEWER, Role.OPERATOR, Role.ADMIN}
@@ -35,10 +37,33 @@ PAGES = {
     "/console/sms_messages/message/": ALL,
     f"/console/sms_messages/message/{MESSAGE}/change/": ALL,
     "/console/sms_messages/parked/": ALL,
+    "/console/figures/": ALL,
+    "/console/pauses/": ALL,
+    "/console/routes/": ALL,
+    "/console/suppressions/": ALL,
+    "/console/accounts/webhookendpoint/": ALL,
+    "/console/accounts/webhookendpoint/add/": ADMIN,
+    "/console/accounts/inboundnumber/": ALL,
+    "/console/accounts/inboundnumber/add/": ADMIN,
+    "/console/sms_messages/webhookdelivery/": ALL,
+    f"/console/sms_messages/webhookdelivery/{MESSAGE}/change/": ALL,
+    "/console/sms_messages/inboundmessage/": ALL,
     "/console/auth/user/": ADMIN,
     "/console/auth/user/add/": ADMIN,
     "/console/console/auditentry/": ADMIN,
 }
+#: What is done by a page alone, to its arguments and who may do it.
+DEEDS = {
+    "pause": ([], OPERATING),
+    "resume": ([1], OPERATING),
+    "suppressions_import": ([], OPERATING),
+    "suppressions_export": ([], OPERATING),
+    "provider_trial": (["none"], OPERATING),
+    "webhook_replay": (["none"], OPERATING),
+    "parked_reveal": ([1], OPERATING),
+}
+#: Of whoever is signed in, to themselves.
+THEIR_OWN = {"two_factor_off", "recovery_codes"}
 #: Action on a table to who may do it, and the row that it is tried on.
 ACTIONS = {
     ("accounts_client", "suspend"): OPERATING,
@@ -47,6 +72,12 @@ ACTIONS = {
     ("routing_provider", "enable"): OPERATING,
     ("routing_provider", "disable"): OPERATING,
     ("sms_messages_parked", "replay"): OPERATING,
+    ("sms_messages_parked", "drop"): OPERATING,
+    ("accounts_webhookendpoint", "enable"): ADMIN,
+    ("accounts_webhookendpoint", "disable"): ADMIN,
+    ("accounts_webhookendpoint", "rotate"): ADMIN,
+    ("accounts_webhookendpoint", "replay_failed"): OPERATING,
+    ("sms_messages_webhookdelivery", "replay"): OPERATING,
     ("auth_user", "switch_on"): ADMIN,
     ("auth_user", "switch_off"): ADMIN,
     ("auth_user", "reset_two_factor"): ADMIN,
@@ -60,6 +91,19 @@ def rows(client, stored):
     Provider.objects.create(slug="alpha", adapter="twilio", config=seal({"account_sid": "AC1", "auth_token": "x"}))
     accounts.issue_key(client)
     Parked.objects.create(queue="sms.submissions", reason="not an envelope", body=b"{}", message_id="m#0")
+    endpoint = webhooks.add_endpoint(client, "https://example.com/hook").endpoint
+    WebhookDelivery.objects.create(
+        id=MESSAGE,
+        client=client,
+        target=endpoint.id,
+        mode="live",
+        message_id=MESSAGE,
+        version=1,
+        type="message.sent",
+        body=b"{}",
+        state="failed",
+        created_at=timezone.now(),
+    )
 
 
 @pytest.mark.parametrize("role", [None, *Role])
@@ -71,6 +115,15 @@ def test_each_page_opens_to_whom_it_should(login, rows, role):
         assert answer.status_code == expected, path
         if role is None:
             assert answer["Location"].startswith("/console/login/")
+
+
+@pytest.mark.parametrize("role", Role)
+def test_each_deed_is_done_for_whom_it_should_be(login, ready, role):
+    browser = login(role)
+    for name, (arguments, allowed) in DEEDS.items():
+        path = reverse(f"admin:{name}", args=arguments)
+        assert (browser.post(path).status_code == 403) == (role not in allowed), name
+        assert browser.get(path).status_code in {403, 405}, name
 
 
 @pytest.mark.parametrize("role", Role)
@@ -93,7 +146,7 @@ def test_what_is_not_offered_is_not_done_either(login, rows, client):
 
 
 def test_the_tables_name_every_page_and_action_there_is(ready):
-    pages = {reverse(f"admin:{name}") for _, _, name in _pages if name not in {"two_factor_off", "recovery_codes"}}
+    pages = {reverse(f"admin:{name}") for _, _, name in _pages if name not in THEIR_OWN | DEEDS.keys()}
     pages |= {reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist") for model in site._registry}
     assert pages <= PAGES.keys(), "say who may open it"
     named = {

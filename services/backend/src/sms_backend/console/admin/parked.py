@@ -6,6 +6,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_POST
 
@@ -65,9 +66,9 @@ class ParkedAdmin(KeysetAdmin):
 def reveal(request: HttpRequest, number: int) -> HttpResponse:
     """One at a time, and written down."""
     shown = admin.site.get_model_admin(Parked)
-    row = Parked.objects.filter(pk=number).first()
-    if row is None or not shown.has_view_permission(request):
+    if not shown.has_view_permission(request):
         raise PermissionDenied
+    row = get_object_or_404(Parked, pk=number)
     record(request, "parked.revealed", row, name=f"{row.queue} {row.pk}")
     body = bytes(row.body).decode("utf-8", "replace")
     request.method = "GET"  # the page as it is opened, with the content in it
