@@ -29,6 +29,7 @@ def test_somebody_sets_up_an_app_and_is_asked_for_its_code_from_then_on(window, 
     key = page.locator("#totp-key").inner_text()
     page.get_by_label("Code").fill(_code(key))
     page.get_by_role("button", name="Turn it on").click()
+    page.locator("#recovery-codes").wait_for()
     codes = page.locator("#recovery-codes li").all_inner_texts()
     assert len(codes) == 10
     assert here.audit() == []
