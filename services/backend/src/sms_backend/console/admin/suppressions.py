@@ -41,7 +41,7 @@ class FileForm(forms.Form):
     """Many numbers of one client."""
 
     client = forms.ModelChoiceField(Client.objects.order_by("name"), widget=UnfoldAdminSelectWidget(attrs={"id": "id_file_client"}))
-    file = forms.FileField(help_text="CSV, UTF-8, with the column `number` and, if wanted, `sender`.")
+    file = forms.FileField(help_text="CSV in UTF-8, with a column number and, if wanted, a column sender.")
 
     def clean_file(self) -> list[str]:
         """Its lines."""

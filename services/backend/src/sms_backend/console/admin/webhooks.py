@@ -38,6 +38,7 @@ _CHANGE = "accounts.change_webhookendpoint"
 class EndpointForm(forms.ModelForm):
     """Checked by the same rules as the operator's command."""
 
+    url = forms.CharField(label="URL", widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "url"}), help_text="https, a public address.")
     types = SimpleArrayField(
         forms.CharField(),
         required=False,
