@@ -155,7 +155,7 @@ class FaultProxy:
                 self._look(chunk, line)
             while self._stands_still(line, answers=answers):
                 await self._changed.wait()
-                if not answers and reader.at_eof():
+                if not answers and (reader.at_eof() or reader.exception() is not None):
                     return  # whoever asked is gone, and what was held here with him
             if self.mode is Mode.LATENCY:
                 await asyncio.sleep(self._amount * (1 + random.random() / 2))  # noqa: S311

@@ -1,6 +1,8 @@
 """Each mode of the proxy, between a client and an echo."""
 
 import asyncio
+import socket
+import struct
 import sys
 import time
 
@@ -152,6 +154,16 @@ async def test_the_command_takes_modes_a_line_each(echo):
     writer.close()
 
 
+def _closed(writer):
+    writer.transport.abort()
+
+
+def _reset(writer):
+    """As a killed process leaves a connection of which it has not read everything."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
 async def holding(proxy, count=1):
     async with asyncio.timeout(5):
         while proxy.holding < count:  # noqa: ASYNC110 - a counter, not an event
@@ -175,13 +187,14 @@ async def test_answers_are_held_from_the_request_on_that_completes_the_markers(p
         assert await connection.reader.readline() == b"COMMIT\n"
 
 
-async def test_a_held_request_arrives_when_it_is_let_go_and_never_if_its_client_is_gone(proxy, connect, echo):
+@pytest.mark.parametrize("ending", [_closed, _reset])
+async def test_a_held_request_arrives_when_it_is_let_go_and_never_if_its_client_is_gone(proxy, connect, echo, ending):
     patient, killed = await connect(), await connect()
     await proxy.set(Mode.HOLD_REQUESTS, markers=(b"ack",))
     patient.writer.write(b"ack 1\n")
     killed.writer.write(b"ack 2\n")
     await holding(proxy, 2)
-    killed.writer.transport.abort()
+    ending(killed.writer)
     await asyncio.sleep(0.1)
     assert echo[1] == []
     await proxy.set(Mode.PASS)
