@@ -22,6 +22,8 @@ _COMMIT = b"COMMIT"
 _TEXT = b"<run>"
 #: The simulated Twilio's ids: what goes to PostgreSQL with one settles an attempt.
 _SID = b"SM"
+#: In the key of a day's quota, which admission charges; by the key and not by the script, which a mutation may change.
+_QUOTA = b"}:q:"
 #: In the evidence that a claim writes.
 _DECISION = b"because"
 
@@ -60,7 +62,7 @@ BOUNDARIES = (
         process="gateway",
         service="redis",
         mode=_AFTER,
-        markers=(script(f"{_ADMISSION}/admission.lua"),),
+        markers=(_QUOTA,),
         proves="Killed when Redis has reserved and the gateway has not heard: the repeat takes the reservation over, charged once.",
     ),
     Boundary(
