@@ -83,24 +83,25 @@ async def test_wrong_credentials_stop_the_account(simulator):
 
 
 @pytest.mark.parametrize(
-    ("mode", "amount", "outcome", "there"),
+    ("mode", "amount", "outcomes", "there"),
     [
-        (Mode.REFUSE, 0, Outcome.NOT_SENT, 0),
-        (Mode.RST, 0, Outcome.UNKNOWN, 0),
-        (Mode.BLACKHOLE, 0, Outcome.UNKNOWN, 0),
-        (Mode.DROP_RESPONSES, 0, Outcome.UNKNOWN, 1),
-        (Mode.CUT, 0, Outcome.UNKNOWN, 1),
-        (Mode.CUT, 150, Outcome.UNKNOWN, 1),
-        (Mode.LATENCY, 0.05, Outcome.ACCEPTED, 1),
+        (Mode.REFUSE, 0, {Outcome.NOT_SENT}, 0),
+        # The reset can be there before connect(2) has returned: then nothing was written, and that is known.
+        (Mode.RST, 0, {Outcome.UNKNOWN, Outcome.NOT_SENT}, 0),
+        (Mode.BLACKHOLE, 0, {Outcome.UNKNOWN}, 0),
+        (Mode.DROP_RESPONSES, 0, {Outcome.UNKNOWN}, 1),
+        (Mode.CUT, 0, {Outcome.UNKNOWN}, 1),
+        (Mode.CUT, 150, {Outcome.UNKNOWN}, 1),
+        (Mode.LATENCY, 0.05, {Outcome.ACCEPTED}, 1),
     ],
 )
-async def test_what_the_network_does_and_what_we_call_it(simulator, mode, amount, outcome, there):
+async def test_what_the_network_does_and_what_we_call_it(simulator, mode, amount, outcomes, there):
     await behave(simulator)
     host, _, port = simulator.url.removeprefix("http://").partition(":")
     async with FaultProxy(upstream=(host, int(port))) as proxy:
         await proxy.set(mode, amount)
         result = await send(f"http://127.0.0.1:{proxy.port}", read=0.4)
-        assert result.outcome is outcome
+        assert result.outcome in outcomes
         assert await accepted(simulator) == there
 
 

@@ -179,6 +179,8 @@ def test_the_test_provider_can_be_looked_at_and_not_changed(browser, test_provid
 
 def test_parked_messages_are_read_and_put_back(browser, rabbitmq_url):
     broker.declare_topology()
+    with broker.channel() as channel:
+        channel.queue_purge("sms.submissions")  # of what other tests have left there
     row = Parked.objects.create(queue="sms.submissions", reason="not an envelope", body=b"{}", message_id="m#0")
     assert "not an envelope" in page(browser.get("/console/sms_messages/parked/"))
     browser.post("/console/sms_messages/parked/", {"action": "replay", "_selected_action": [row.pk]})
