@@ -67,9 +67,6 @@ class System:
         except httpx.HTTPError:
             return False
 
-    def reset_simulator(self) -> None:
-        self.http.delete(f"{self.simulator}/control/ledger").raise_for_status()
-
     def behave(self, provider: "Provider", **behaviour: Any) -> None:
         """Have a simulated provider behave from now on."""
         body = {"auth_token": provider.auth_token, "behaviour": behaviour}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
+from uuid import UUID
 
 from psycopg import sql
 
@@ -81,26 +82,38 @@ def table_locked(stage: Stage) -> None:
         _nothing_parked(stage)
 
 
+_PARTS = """
+SELECT c.oid::regclass::text AS name, pg_get_expr(c.relpartbound, c.oid) AS bound
+FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'messages'::regclass
+"""
+
+
 @suite.scenario("F7", rules=DOUBT, only_accepted=True)
 def partition_missing(stage: Stage) -> None:
     """There is no partition for new messages for a while: they are held, not parked, and stored when there is one."""
-    query = """
-        SELECT c.oid::regclass::text AS name, pg_get_expr(c.relpartbound, c.oid) AS bound
-        FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'messages'::regclass
-    """
     for _ in stage.moments(1):
         with stage.system.sql() as connection:
-            parts = [(row.name, row.bound) for row in connection.execute(query).fetchall()]
+            newest = connection.execute("SELECT id, tableoid::regclass::text AS part FROM messages ORDER BY id DESC LIMIT 1").fetchone()
+            bounds = {row.name: row.bound for row in connection.execute(_PARTS).fetchall()}
+            if newest is None:
+                raise NotSoError("there is no message to find the partition of today by")
+            strays = next(name for name, bound in bounds.items() if bound == "DEFAULT")
+            # Its end becomes now: what is stored stays where it is, what comes has no place.
+            begins = bounds[newest.part].partition(" TO ")[0]
             with connection.transaction():
-                for name, _bound in parts:
-                    connection.execute(f"ALTER TABLE messages DETACH PARTITION {name}")
-            stage.say("no partition")
+                connection.execute(f"ALTER TABLE messages DETACH PARTITION {strays}")
+                connection.execute(f"ALTER TABLE messages DETACH PARTITION {newest.part}")
+                last = connection.execute(f"SELECT id FROM {newest.part} ORDER BY id DESC LIMIT 1").fetchone()
+                end = UUID(int=(last or newest).id.int + 1)
+                connection.execute(f"ALTER TABLE messages ATTACH PARTITION {newest.part} {begins} TO ('{end}')")
+            stage.say("no partition for new messages")
             try:
                 stage.last(3, 6)
             finally:
                 with connection.transaction():
-                    for name, bound in parts:
-                        connection.execute(f"ALTER TABLE messages ATTACH PARTITION {name} {bound}")
+                    connection.execute(f"ALTER TABLE messages DETACH PARTITION {newest.part}")
+                    connection.execute(f"ALTER TABLE messages ATTACH PARTITION {newest.part} {bounds[newest.part]}")
+                    connection.execute(f"ALTER TABLE messages ATTACH PARTITION {strays} DEFAULT")
         _nothing_parked(stage)
 
 
