@@ -7,6 +7,7 @@ removed: use one that is for this alone (`SMSGW_HOME=/somewhere ./smsgw bench gr
 """
 
 import argparse
+import json
 import statistics
 import sys
 import time
@@ -21,7 +22,7 @@ from bench.errors import Unprepared
 from sms_stack.calls import call
 from sms_stack.home import Home
 from sms_stack.instance import Instance
-from sms_stack.progress import step
+from sms_stack.progress import say, step
 from sms_stack.services import postgresql
 
 SIZES = (0, 1_000_000, 5_000_000)
@@ -84,6 +85,7 @@ def run(*, messages: int, sizes: list[int]) -> dict[str, Any]:
         with psycopg.connect(url) as connection:
             template = str(connection.execute("SELECT max(id::text) FROM messages WHERE status = 'sent'").fetchone()[0])  # type: ignore[index]
         rounds.append(_round(size, told, statements(instance, told["settled"]), history(instance)))
+        say(f"After {size:,}: {json.dumps(rounds[-1])}")  # what is known is not lost with what comes after it
     return {"rounds": rounds, "machine": told["machine"], "problems": [problem for one in rounds for problem in one["problems"]]}
 
 
