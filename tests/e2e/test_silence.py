@@ -37,7 +37,7 @@ def lines(*, of: re.Pattern[str] = re.compile("")) -> Iterator[tuple[str, str]]:
 
 
 def test_every_step_of_a_message_can_be_followed_by_one_command(sender: MakeSender, provider: MakeProvider, ready: System) -> None:
-    shop, alpha = sender(), provider(reports=[{"status": "delivered", "delay": 0.1}])
+    shop, alpha = sender(), provider(reports={"statuses": [{"status": "delivered", "delay": 0.1}]})
     traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     accepted = shop.send(providers=[alpha.slug], traceparent=traceparent).json()["tracking_id"]
     shop.final(accepted)

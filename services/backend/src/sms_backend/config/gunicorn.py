@@ -12,6 +12,7 @@ from gunicorn.workers.base import Worker
 from prometheus_client import multiprocess
 
 from sms_backend.core.environment import environment
+from sms_backend.core.logs import configure
 from sms_backend.core.metrics import process
 
 
@@ -19,7 +20,8 @@ class JsonLogger(Logger):
     """Gunicorn's words through our logs; a request's path without its query, which may hold a number."""
 
     def setup(self, cfg: Any) -> None:
-        """No handlers of its own: the root logger has ours."""
+        """No handlers of its own: the root logger has ours, in the master too, which never reads Django's settings."""
+        configure(environment.smsgw_log_level)
         self.cfg = cfg
         self._requests = structlog.get_logger("web")
         for own in (self.error_log, self.access_log):
