@@ -1,3 +1,6 @@
+import time
+from uuid import UUID
+
 import pytest
 from django.db import connection, transaction
 from django.db.utils import DatabaseError
@@ -8,6 +11,7 @@ from sms_backend.console.rights import Role
 from sms_backend.core.cache import cache
 from sms_backend.routing.models import Provider
 from sms_contract import keyspace
+from sms_contract.ids import uuid7
 
 CLIENT_FORM = {
     "name": "acme",
@@ -85,11 +89,11 @@ def test_postgresql_refuses_to_change_the_trail_or_to_forget_what_is_recent(admi
 
 def test_the_trail_is_read_page_by_page_and_found_by_who_what_and_which(login, text):
     admin = login(Role.ADMIN)
+    now = time.time_ns() // 1_000_000
+    about = {"action": "client.suspended", "who": "ann", "object_type": "client"}
+    # A millisecond apart: within one, ids are in no order.
     AuditEntry.objects.bulk_create(
-        [
-            AuditEntry(action="client.suspended", who="ann", object_type="client", object_id=f"c{n:03}", object_name=f"shop {n:03}")
-            for n in range(120)
-        ]
+        AuditEntry(id=UUID(uuid7(now + n)), object_id=f"c{n:03}", object_name=f"shop {n:03}", **about) for n in range(120)
     )
     first = admin.get("/console/console/auditentry/")
     assert "shop 119" in text(first)
