@@ -52,3 +52,19 @@ def test_many_events_of_one_moment_are_a_line_each() -> None:
 def test_many_events_keep_to_the_level() -> None:
     done = subprocess.run([sys.executable, "-c", EACH.format(level="WARNING")], capture_output=True, text=True, timeout=30, check=True)
     assert done.stderr == ""
+
+
+WARN = """
+import warnings
+from sms_backend.core.logs import configure
+configure("WARNING")
+warnings.warn("+447911123456 has no zone", RuntimeWarning)
+"""
+
+
+def test_a_warning_of_python_is_an_event_without_its_words() -> None:
+    done = subprocess.run([sys.executable, "-c", WARN], capture_output=True, text=True, timeout=30, check=True)
+    (line,) = done.stderr.splitlines()
+    event = json.loads(line)
+    assert (event["event"], event["level"], event["warning"]) == ("python.warning", "warning", "RuntimeWarning")
+    assert "447911123456" not in line

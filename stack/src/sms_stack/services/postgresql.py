@@ -38,8 +38,9 @@ SETTINGS = {
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    # Without the detail of an error: it quotes the row, and with it a number or a text.
+    # Neither the detail of an error nor its statement: they quote rows, and with them numbers and texts.
     "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
     "log_line_prefix": "%m [%p] %q%u@%d ",
 }
 

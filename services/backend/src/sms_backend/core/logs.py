@@ -4,6 +4,7 @@ import logging
 import select
 import sys
 import traceback
+import warnings
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from io import FileIO
@@ -82,8 +83,14 @@ def tell_each(event: str, entries: Iterable[Mapping[str, object]]) -> None:
         _stderr.write(waiting)
 
 
+def _tell_warning(_message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object) -> None:
+    """A warning of Python as its kind and its place: its message may quote a value."""
+    place = f"{filename.rpartition('/site-packages/')[2].rpartition('/src/')[2]}:{lineno}"
+    structlog.get_logger().warning("python.warning", warning=category.__name__, where=[place])
+
+
 def configure(level: str) -> None:
-    """Send everything, the standard library's logging included, to stderr as JSON."""
+    """Send everything, warnings and the standard library's logging included, to stderr as JSON."""
     # Our own events go straight to the file: through the standard library each costs a worker ten times as much.
     structlog.configure(
         processors=[*_SHARED, _as_bytes],
@@ -98,6 +105,7 @@ def configure(level: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _as_text],
         )
     )
+    warnings.showwarning = _tell_warning
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

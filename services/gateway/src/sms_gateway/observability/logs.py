@@ -9,6 +9,7 @@ import asyncio
 import logging
 import sys
 import time
+import warnings
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
@@ -59,6 +60,7 @@ def configure(level: str) -> None:
         logger_factory=_Lines,
         cache_logger_on_first_use=True,
     )
+    warnings.showwarning = _tell_warning
     handler = _Handler()
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("uvicorn.error").setLevel(logging.INFO)
@@ -145,12 +147,20 @@ class _Handler(logging.Handler):
         say("library.log", logger=record.name, reason=str(record.msg).strip(), error=error, where=where)
 
 
+def _tell_warning(_message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object) -> None:
+    log.warning("python.warning", error=category.__name__, where=f"{_short(filename)}:{lineno}")
+
+
+def _short(filename: str) -> str:
+    return filename.rpartition("/site-packages/")[2].rpartition("/src/")[2]
+
+
 def describe(error: BaseException) -> tuple[str, str]:
     """An exception's type and the places it came through, without its message."""
     places: list[str] = []
     traceback = error.__traceback__
     while traceback is not None:
         code = traceback.tb_frame.f_code
-        places.append(f"{code.co_filename.rpartition('/site-packages/')[2].rpartition('/src/')[2]}:{traceback.tb_lineno}")
+        places.append(f"{_short(code.co_filename)}:{traceback.tb_lineno}")
         traceback = traceback.tb_next
     return type(error).__name__, " > ".join(places[-8:])
