@@ -209,6 +209,7 @@ def capabilities() -> str:
         "validity": "validity",
         "cancel": "cancel",
         "inbound": "inbound",
+        "balance": "balance",
     }
     rows = [
         [f"[`{slug}`](#{slug})", str(able.reports), *("yes" if getattr(able, name) else "" for name in flags.values())]

@@ -167,6 +167,20 @@ PROVIDERS = Dashboard(
                 unit="reqps",
             ),
         ],
+        "What is left in its account?": [
+            Panel(
+                title="Balance, in the account's own currency",
+                queries={
+                    "{{provider}}": f"max by (provider) (smsgw_provider_balance{_ONE})",
+                    "{{provider}}: low below": f"max by (provider) (smsgw_provider_low_balance{_ONE})",
+                },
+            ),
+            Panel(
+                title="Since it was last told",
+                queries={"{{provider}}": f"time() - max by (provider) (smsgw_provider_balance_told_timestamp_seconds{_ONE})"},
+                unit="s",
+            ),
+        ],
         "Is it ill?": [
             Panel(title="Circuit open", queries={"{{provider}}": f"max by (provider) (smsgw_provider_circuit_open{_ONE})"}),
             Panel(

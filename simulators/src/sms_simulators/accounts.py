@@ -21,6 +21,7 @@ class AccountSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, o
     signature_secret: str | None = None  #: signs what the vendor posts, where that is not done with the token
     signature_method: str | None = None  #: where the vendor knows several
     report_method: str | None = None  #: how reports are posted, where the vendor knows several ways
+    balance: float | None = 1000.0  #: what is left in it, however much is sent; None: the vendor fails when it is asked
     reports_url: str | None = None  #: where reports on messages go that name no URL of their own
     behaviour: Behaviour = Behaviour()
 

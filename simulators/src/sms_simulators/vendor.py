@@ -75,6 +75,11 @@ class Vendor[M: Message](ABC):
         """The answer to a request that is refused."""
         return self.failure(rule.http_status, rule.code, rule.message, rule.retry_after)
 
+    def balance(self, account: Account, content: Callable[[float], dict[str, object]]) -> Response:
+        """What is left in an account, in the vendor's shape; 500 where it shall not be told."""
+        left = account.settings.balance
+        return self.failure(500) if left is None else json_answer(200, content(left))
+
     def signing_key(self, account: Account) -> str | None:
         """With what this account's reports are signed; None: they are not."""
         return account.settings.signature_secret

@@ -22,7 +22,7 @@ async def call(lab, method, key=KEY, **params):
         return post(url.replace("https://api.kavenegar.com", lab.simulator.url), **options)
 
     with patch("kavenegar.requests.post", redirected):
-        return await asyncio.to_thread(getattr(kavenegar.KavenegarAPI(key), method), params)
+        return await asyncio.to_thread(getattr(kavenegar.KavenegarAPI(key), method), *([params] if params else []))
 
 
 async def send(lab, key=KEY, **params):
@@ -38,6 +38,11 @@ async def test_send_and_ask(lab):
     assert (local["messageid"], local["localid"], local["status"]) == (entry["messageid"], "17", 10)
     (written,) = (await lab.control("ledger"))["entries"]
     assert (written["sid"], written["to"], written["reference"]) == (str(entry["messageid"]), "+989123456789", "17")
+
+
+async def test_the_balance(lab):
+    info = await call(lab, "account_info")
+    assert (info["remaincredit"], info["type"]) == (1000, "Master")
 
 
 async def test_what_is_not_there(lab):

@@ -40,6 +40,11 @@ async def test_send_and_get(lab):
     assert (entry["sid"], entry["to"], entry["from"]) == (sid, TO, "15551234567")
 
 
+async def test_the_balance(lab):
+    account = await call(lab, lambda client: client.account.get())
+    assert (account.auth_id, account.cash_credits) == (SID, "1000.00000")
+
+
 @pytest.mark.parametrize(
     ("http_status", "kind"), [(400, ValidationError), (401, AuthenticationError), (404, ResourceNotFoundError), (429, PlivoRestError)]
 )

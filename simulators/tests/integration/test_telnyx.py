@@ -35,6 +35,12 @@ async def test_send_and_retrieve(lab):
     assert (entry["account"], entry["sid"], entry["to"], entry["from"]) == (SID, message.id, TO, "+18445550001")
 
 
+async def test_the_balance(lab):
+    balance = (await call(lab, lambda client: client.balance.retrieve())).data
+    assert (balance.record_type, balance.available_credit, balance.currency) == ("balance", "1000.00", "USD")
+    assert float(balance.balance) + float(balance.credit_limit) == float(balance.available_credit)
+
+
 async def test_wrong_credentials(lab):
     with pytest.raises(telnyx.AuthenticationError) as refused:
         await send(lab, "KEYother")

@@ -32,6 +32,11 @@ async def test_create(lab):
     assert (entry["sid"], entry["to"], entry["from"], entry["validity"]) == (message.sid, TO, "ACME", 60)
 
 
+async def test_the_balance(lab):
+    balance = await asyncio.to_thread(lab.sdk().balance.fetch)
+    assert (balance.account_sid, balance.balance, balance.currency) == (SID, "1000.0000", "USD")
+
+
 async def test_an_api_key_may_send(lab):
     assert (await create(lab.sdk("SK1", "key-secret"))).status == "queued"
 

@@ -24,8 +24,10 @@ from sms_providers.errors import (
     unavailable,
     unsuitable,
 )
+from sms_providers.reading import decimal, word
 from sms_providers.types import (
     Accepted,
+    Balance,
     Callback,
     Capabilities,
     Exchange,
@@ -39,6 +41,7 @@ from sms_providers.types import (
 
 _NUMBER = re.compile(r"\+?[0-9]{7,15}")
 _MAX_DETAIL = 300
+_MAX_CURRENCY = 8
 _encode_json = msgspec.json.Encoder().encode
 #: A vendor that asks for more patience than this is asked again after this.
 _MAX_RETRY_AFTER = 3600.0
@@ -76,6 +79,14 @@ class Provider[C: ProviderConfig](ABC):
     async def cancel(self, message_id: str, exchange: Exchange) -> bool:
         """Take a message back; False: too late."""
         raise NotImplementedError(f"{self.slug} declares no cancel")
+
+    async def balance(self, exchange: Exchange) -> Balance:
+        """
+        Ask what is left in the account.
+
+        Raises `SendError`, of any kind, where the vendor does not say: that is about the question, and opens no circuit.
+        """
+        raise NotImplementedError(f"{self.slug} declares no balance")
 
     def verify(self, callback: Callback) -> Verification:  # noqa: ARG002 - for adapters
         """Did this vendor really send this callback? Compares in constant time."""
@@ -163,6 +174,14 @@ class HttpProvider[C: ProviderConfig](Provider[C]):
         if content is None:
             raise UnknownOutcomeError(f"HTTP {answer.status} that cannot be read")
         return content
+
+    def left(self, content: Mapping[str, object], field: str, *, currency: object) -> Balance:
+        """A balance out of an answer's field, in what the vendor calls its currency. Raises `SendError` where there is no number in it."""
+        amount = decimal(content.get(field))
+        if amount is None:
+            raise UnknownOutcomeError(f"an answer without `{field}`")
+        unit = word(currency)
+        return Balance(amount=amount, currency=None if unit is None else unit[:_MAX_CURRENCY])
 
     def refuse(self, answer: HttpAnswer, code: str, message: str = "") -> SendError:
         """The error for a code inside a 2xx; one that the table lacks is unknown."""

@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 
 from sms_providers.types import Callback
 
 _MIN_INTERNATIONAL = 8  #: fewer digits are a short code
+
+_LONGEST_AMOUNT = 40
+_MOST = Decimal(10) ** 14
 
 
 def mapping(value: object) -> Mapping[str, object]:
@@ -30,6 +34,18 @@ def whole(value: object) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def decimal(value: object) -> Decimal | None:
+    """An amount, as a number or in quotes, also below zero; None for anything else, and for what no column could hold."""
+    text = word(value)
+    if text is None or len(text) > _LONGEST_AMOUNT:
+        return None
+    try:
+        found = Decimal(text)
+    except InvalidOperation:
+        return None
+    return found if found.is_finite() and abs(found) < _MOST else None
 
 
 def moment(value: object) -> int | None:

@@ -16,7 +16,7 @@ from sms_contract.status import Status
 from sms_providers.base import HttpProvider, Provider
 from sms_providers.errors import NotSentError, Outcome, SendError, UnknownOutcomeError
 from sms_providers.registry import ADAPTERS
-from sms_providers.types import Accepted, Callback, HttpAnswer, HttpRequest, Inbound, OutboundSms, Receipt, Verification
+from sms_providers.types import Accepted, Balance, Callback, HttpAnswer, HttpRequest, Inbound, OutboundSms, Receipt, Verification
 
 SMS: Final = OutboundSms(
     tracking_id="0192f0c1-7d2a-7000-8000-00000000002a",
@@ -84,6 +84,9 @@ class Samples:
     unsigned: Sequence[Said] = ()  #: where the vendor signs nothing
     found: Mapping[str, HttpAnswer] = field(default_factory=dict)  #: the vendor's id → the answer to a look-up that carries it
     not_found: Sequence[HttpAnswer] = ()
+    balance_url: str = ""
+    balances: Sequence[tuple[HttpAnswer, Balance]] = ()  #: answers to the question what is left
+    no_balance: Sequence[HttpAnswer] = ()  #: a 2xx that does not say it
     unmapped: Callback | None = None  #: a report with a word that does not exist
 
 
@@ -284,9 +287,25 @@ class ProviderRules:
             with pytest.raises(SendError):
                 await self.provider.look_up(SMS.reference, Answers(answer))
 
+    async def test_it_reads_what_is_left_and_never_guesses(self) -> None:
+        if not self.adapter.capabilities.balance:
+            return
+        assert self.samples.balances
+        for answer, balance in self.samples.balances:
+            exchange = Answers(answer)
+            assert await self.provider.balance(exchange) == balance
+            (request,) = exchange.requests
+            assert (request.method, request.url, request.body) == ("GET", self.samples.balance_url, b"")
+        unclear = [*self.samples.no_balance, *(HttpAnswer(status=200, body=body) for body in _GARBAGE)]
+        unclear += [HttpAnswer(status=status, body=_PAGE) for status in (302, 400, 401, 403, 404, 429, 500, 503)]
+        for answer in unclear:
+            with pytest.raises(SendError):
+                await self.provider.balance(Answers(answer))
+
     def test_it_can_what_it_declares(self) -> None:
         declared = self.adapter.capabilities
         assert declared.look_up is (self.adapter.look_up is not Provider.look_up)
+        assert declared.balance is (self.adapter.balance is not Provider.balance)
         assert declared.cancel is (self.adapter.cancel is not Provider.cancel)
         assert (declared.reports == "polled") is (self.adapter.poll is not Provider.poll)
         assert declared.signed_callbacks is (self.adapter.verify is not Provider.verify)

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from urllib.parse import parse_qsl, urlsplit
 
@@ -126,6 +127,14 @@ class Accepted:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Balance:
+    """What is left in an account to be spent, as the vendor says it."""
+
+    amount: Decimal
+    currency: str | None = None  #: ISO 4217; None where the vendor does not say which
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Callback:
     """A vendor's request to us, raw. `url` is the one that the vendor called, and signed; header names are in lower case."""
 
@@ -196,5 +205,6 @@ class Capabilities:
     validity: bool = False  #: the vendor takes a validity
     cancel: bool = False
     inbound: bool = False
+    balance: bool = False  #: the vendor says what is left in the account
     needs_sender: bool = False
     recipients_per_request: int = 1

@@ -158,10 +158,11 @@ class Lab:
     arrived: asyncio.Queue[Callback]
     public_key: str = ""
 
-    async def behave(self, **behaviour):
+    async def behave(self, *, auth_token=TOKEN, balance=1000.0, **behaviour):
         content = {
             "vendor": self.vendor.slug,
-            "auth_token": TOKEN,
+            "auth_token": auth_token,
+            "balance": balance,
             "behaviour": behaviour,
             **({"reports_url": self.url} if self.vendor.pushes else {}),
             **self.vendor.settings,
@@ -195,6 +196,10 @@ class Lab:
     async def look_up(self, reference=SMS.reference):
         async with Transport() as transport:
             return await self.provider().look_up(reference, transport.exchange_for("eu"))
+
+    async def balance(self):
+        async with Transport() as transport:
+            return await self.provider().balance(transport.exchange_for("eu"))
 
     async def accepted(self):
         async with self.http.get(f"{self.simulator.url}/control/ledger/summary") as response:

@@ -1,12 +1,13 @@
 """Each adapter, the transport and its vendor's simulator together: what the vendor does, what we call it, and what the ledger says."""
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
 from sms_contract.segments import Encoding
 from sms_contract.status import Status
-from sms_providers.errors import Outcome
+from sms_providers.errors import Outcome, SendError
 from sms_providers.sending import Job, send_many
 from sms_providers.testing import SMS
 from sms_providers.transport import Transport
@@ -28,6 +29,15 @@ COMMON = [
 ]
 
 
+BALANCES = {
+    "vonage": (Decimal("12.5"), "EUR"),
+    "telnyx": (Decimal("12.5"), "USD"),
+    "infobip": (Decimal("12.5"), "EUR"),
+    "plivo": (Decimal("12.5"), "USD"),
+    "kavenegar": (Decimal(12), "IRR"),
+    "magfa": (Decimal("12.5"), None),
+}
+ASKED_FOR_ITS_BALANCE = pytest.mark.parametrize("lab", BALANCES, indirect=True)
 PUSHING = pytest.mark.parametrize("lab", ["vonage", "telnyx", "infobip", "sinch", "plivo", "kannel"], indirect=True)
 
 
@@ -159,6 +169,24 @@ async def test_what_was_never_taken_is_not_found(lab):
     await lab.behave(rules=[{"action": "reset"}])
     assert (await lab.send()).outcome is Outcome.UNKNOWN
     assert await lab.look_up() is None
+
+
+@ASKED_FOR_ITS_BALANCE
+async def test_what_is_left_in_the_account_can_be_asked(lab):
+    await lab.behave(balance=12.5)
+    balance = await lab.balance()
+    assert (balance.amount, balance.currency) == BALANCES[lab.vendor.slug]
+
+
+@ASKED_FOR_ITS_BALANCE
+async def test_a_balance_that_is_not_told_is_an_error_about_the_question(lab):
+    await lab.behave(balance=None)
+    with pytest.raises(SendError):
+        await lab.balance()
+    await lab.behave(auth_token="other")
+    with pytest.raises(SendError) as refused:
+        await lab.balance()
+    assert refused.value.outcome is Outcome.MISCONFIGURED
 
 
 @pytest.mark.parametrize("lab", ["infobip"], indirect=True)

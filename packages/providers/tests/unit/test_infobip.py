@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from infobip_api_client.models import SmsDeliveryResult, SmsInboundMessageResult, SmsLogsResponse, SmsRequest, SmsResponse
@@ -11,7 +12,7 @@ from sms_contract.status import Status
 from sms_providers.adapters.infobip import InfobipConfig, InfobipProvider
 from sms_providers.errors import Outcome, SendError
 from sms_providers.testing import SMS, Answers, ProviderRules, Refusal, Said, Samples
-from sms_providers.types import Callback, HttpAnswer, Inbound, Receipt
+from sms_providers.types import Balance, Callback, HttpAnswer, Inbound, Receipt
 
 CONFIG = {"api_key": "k3y-of-infobip", "base_url": "https://xyz.api.infobip.com"}
 URL = "https://sms.example/v1/callbacks/eu/token?m=0192f0c1&a=1&s=5f2c"
@@ -131,6 +132,9 @@ class TestInfobip(ProviderRules):
             Refusal(answer=error(429, "E429"), outcome=Outcome.UNAVAILABLE, code="provider.throttled"),
             Refusal(answer=old_error(400, "BAD_REQUEST"), outcome=Outcome.NOT_FOR_THIS_PROVIDER, code="route.none_available"),
         ],
+        balance_url="https://xyz.api.infobip.com/account/1/balance",
+        balances=[(answer(200, {"balance": 47.79134, "currency": "EUR"}), Balance(amount=Decimal("47.79134"), currency="EUR"))],
+        no_balance=[answer(200, {"currency": "EUR"})],
         error=error(400, "E400"),
         throttled=error(429, "E429", **{"retry-after": "7"}),
         unsigned=[

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from decimal import Decimal
 from urllib.parse import parse_qs, urlencode
 
 import pytest
@@ -12,7 +13,7 @@ from sms_providers.adapters.kavenegar import KavenegarConfig, KavenegarProvider
 from sms_providers.errors import Outcome, SendError
 from sms_providers.references import whole_number
 from sms_providers.testing import SMS, Answers, ProviderRules, Refusal, Said, Samples
-from sms_providers.types import Callback, HttpAnswer, Inbound, Receipt
+from sms_providers.types import Balance, Callback, HttpAnswer, Inbound, Receipt
 
 KEY = "6B4E5A50332F4D56415A6B"
 LOCAL_ID = str(whole_number(SMS.reference))
@@ -47,6 +48,12 @@ def refusal(status, outcome, code, http=None, *, opted_out=False):
     return Refusal(answer=error(status, http), outcome=outcome, code=code, opted_out=opted_out)
 
 
+def account(**entries):
+    """`entries` is an object here. Source: https://kavenegar.com/rest.html#account-info"""
+    body = {"return": {"status": 200, "message": "تایید شد"}, "entries": entries}
+    return HttpAnswer(status=200, body=json.dumps(body).encode())
+
+
 class TestKavenegar(ProviderRules):
     adapter = KavenegarProvider
     samples = Samples(
@@ -69,6 +76,9 @@ class TestKavenegar(ProviderRules):
             refusal(402, Outcome.UNKNOWN, "provider.unknown_outcome"),
             refusal(501, Outcome.NOT_FOR_THIS_PROVIDER, "route.none_available", http=200),
         ],
+        balance_url=f"https://api.kavenegar.com/v1/{KEY}/account/info.json",
+        balances=[(account(remaincredit=1500000, expiredate=13548889, type="Master"), Balance(amount=Decimal(1500000), currency="IRR"))],
+        no_balance=[account(type="Master"), answer(), answer(418, http=200)],
         error=error(499),
         throttled=error(429, **{"retry-after": "7"}),
         unsigned=[

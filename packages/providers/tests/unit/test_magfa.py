@@ -2,6 +2,7 @@
 
 import base64
 import json
+from decimal import Decimal
 
 import pytest
 
@@ -10,7 +11,7 @@ from sms_providers.adapters.magfa import MagfaConfig, MagfaProvider
 from sms_providers.errors import Outcome, SendError
 from sms_providers.references import whole_number
 from sms_providers.testing import SMS, Answers, ProviderRules, Refusal, Samples
-from sms_providers.types import HttpAnswer, Receipt
+from sms_providers.types import Balance, HttpAnswer, Receipt
 
 UID = whole_number(SMS.reference)
 CONFIG = {"username": "user_73", "domain": "magfa", "password": "s3cret-word", "sender": "98300073"}
@@ -61,6 +62,9 @@ class TestMagfa(ProviderRules):
             Refusal(answer=answer(http=401, status=18, messages=[]), outcome=Outcome.MISCONFIGURED, code="provider.misconfigured"),
             Refusal(answer=answer(http=503, status=23, messages=[]), outcome=Outcome.UNAVAILABLE, code="provider.unavailable"),
         ],
+        balance_url="https://sms.magfa.com/api/http/sms/v2/balance",
+        balances=[(answer(status=0, balance=1000), Balance(amount=Decimal(1000)))],
+        no_balance=[answer(status=0), answer(status=18), answer(balance=1000)],
         error=answer(http=400, status=998, messages=[]),
         throttled=answer(http=429, headers={"retry-after": "7"}.items(), status=997),
         found={"3406888137": answer(status=0, mid=3406888137)},

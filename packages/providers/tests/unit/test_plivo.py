@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 from dataclasses import replace
+from decimal import Decimal
 from urllib.parse import urlencode
 
 import plivo
@@ -18,7 +19,7 @@ from sms_contract.status import Status
 from sms_providers.adapters.plivo import PlivoConfig, PlivoProvider
 from sms_providers.errors import Outcome, SendError
 from sms_providers.testing import SMS, Answers, ProviderRules, Refusal, Said, Samples, touched_signature
-from sms_providers.types import Callback, HttpAnswer, Inbound, Part, Receipt, Verification
+from sms_providers.types import Balance, Callback, HttpAnswer, Inbound, Part, Receipt, Verification
 
 AUTH_ID = "MAMZA0000000000000XX"
 TOKEN = "NmQ0ZjQzMDAwMDAwMDAwMDAwMDAwMDAw"
@@ -67,6 +68,14 @@ class TestPlivo(ProviderRules):
             Refusal(answer=answer(403, error="geo"), outcome=Outcome.NOT_FOR_THIS_PROVIDER, code="route.none_available"),
             Refusal(answer=answer(400, error={"error": "src"}), outcome=Outcome.NOT_FOR_THIS_PROVIDER, code="route.none_available"),
         ],
+        balance_url=f"https://api.plivo.com/v1/Account/{AUTH_ID}/",
+        balances=[
+            (
+                answer(200, auth_id=AUTH_ID, billing_mode="prepaid", cash_credits="23.79822", name="Han Solo"),
+                Balance(amount=Decimal("23.79822"), currency="USD"),
+            )
+        ],
+        no_balance=[answer(200, auth_id=AUTH_ID)],
         error=answer(400, error=f"dst {SMS.to} is not valid"),
         throttled=answer(429, headers={"retry-after": "7"}.items(), error="slow down"),
         signed=[

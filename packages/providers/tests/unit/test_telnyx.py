@@ -3,6 +3,7 @@
 import base64
 import json
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -18,7 +19,7 @@ from sms_contract.status import Status
 from sms_providers.adapters.telnyx import TelnyxConfig, TelnyxProvider
 from sms_providers.errors import Outcome, SendError
 from sms_providers.testing import SMS, Answers, ProviderRules, Refusal, Said, Samples, touched_signature
-from sms_providers.types import Callback, HttpAnswer, Inbound, Receipt, Verification
+from sms_providers.types import Balance, Callback, HttpAnswer, Inbound, Receipt, Verification
 
 PRIVATE = SigningKey(b"\x07" * 32)
 PUBLIC = base64.b64encode(bytes(PRIVATE.verify_key)).decode()
@@ -79,6 +80,17 @@ MO = message(
 )  # fmt: skip
 
 
+#: https://developers.telnyx.com/api-reference/billing
+BALANCE = {
+    "record_type": "balance",
+    "pending": "10.00",
+    "balance": "300.00",
+    "credit_limit": "100.00",
+    "available_credit": "400.00",
+    "currency": "USD",
+}
+
+
 class TestTelnyx(ProviderRules):
     adapter = TelnyxProvider
     samples = Samples(
@@ -106,6 +118,9 @@ class TestTelnyx(ProviderRules):
             Refusal(answer=error(403, "40300"), outcome=Outcome.REFUSED, code="recipient.opted_out", opted_out=True),
             Refusal(answer=error(400, "40322"), outcome=Outcome.REFUSED, code="content.blocked"),
         ],
+        balance_url="https://api.telnyx.com/v2/balance",
+        balances=[(answer(200, {"data": BALANCE}), Balance(amount=Decimal("400.00"), currency="USD"))],
+        no_balance=[answer(200, {"data": {**BALANCE, "available_credit": None}}), answer(200, BALANCE)],
         error=error(422, "10015"),
         throttled=error(429, "10011", **{"retry-after": "7"}),
         signed=[

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 from dataclasses import replace
+from decimal import Decimal
 from urllib.parse import urlencode
 
 import pytest
@@ -18,7 +19,7 @@ from sms_contract.status import Status
 from sms_providers.adapters.twilio import TwilioConfig, TwilioProvider
 from sms_providers.errors import Outcome, SendError
 from sms_providers.testing import SMS, Answers, ProviderRules, Refusal, Said, Samples
-from sms_providers.types import Callback, HttpAnswer, Inbound, OptOut, Receipt, Verification
+from sms_providers.types import Balance, Callback, HttpAnswer, Inbound, OptOut, Receipt, Verification
 
 TOKEN = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
 SID = "AC" + "0" * 32
@@ -79,6 +80,12 @@ class TestTwilio(ProviderRules):
             Refusal(answer=error(503, 20503), outcome=Outcome.UNAVAILABLE, code="provider.unavailable"),
             Refusal(answer=error(404, 20404), outcome=Outcome.MISCONFIGURED, code="provider.misconfigured"),
         ],
+        balance_url=f"https://api.twilio.com/2010-04-01/Accounts/{SID}/Balance.json",
+        balances=[
+            (answer(200, account_sid=SID, balance="12.3400", currency="USD"), Balance(amount=Decimal("12.34"), currency="USD")),
+            (answer(200, account_sid=SID, balance="-0.50", currency="USD"), Balance(amount=Decimal("-0.5"), currency="USD")),
+        ],
+        no_balance=[answer(200, account_sid=SID, balance=wrong, currency="USD") for wrong in (None, "", "NaN", "Infinity", "1e30", [], True)],
         error=error(400, 29999),
         throttled=error(429, 20429, **{"retry-after": "7"}),
         signed=[

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 from dataclasses import replace
+from decimal import Decimal
 from urllib.parse import urlencode
 
 import pytest
@@ -17,7 +18,7 @@ from sms_contract.status import Status
 from sms_providers.adapters.vonage import VonageConfig, VonageProvider
 from sms_providers.errors import Outcome, SendError
 from sms_providers.testing import SMS, Answers, ProviderRules, Refusal, Said, Samples
-from sms_providers.types import Callback, HttpAnswer, Inbound, Part, Receipt, Verification
+from sms_providers.types import Balance, Callback, HttpAnswer, Inbound, Part, Receipt, Verification
 
 KEY, SECRET, SIGNATURE = "abcd1234", "s3cr3tOfVonage", "signature-secret"
 URL = "https://sms.example/v1/callbacks/eu/token"
@@ -131,6 +132,9 @@ class TestVonage(ProviderRules):
             Refusal(answer=answer(no("99")), outcome=Outcome.UNKNOWN, code="provider.unknown_outcome"),
             Refusal(answer=answer(no("7"), no("5")), outcome=Outcome.UNKNOWN, code="provider.unknown_outcome"),
         ],
+        balance_url="https://rest.nexmo.com/account/get-balance",
+        balances=[(HttpAnswer(status=200, body=b'{"value":10.28,"autoReload":false}'), Balance(amount=Decimal("10.28"), currency="EUR"))],
+        no_balance=[HttpAnswer(status=200, body=b'{"autoReload":false}')],
         error=HttpAnswer(status=422, body=b'{"type":"https://developer.vonage.com/api-errors#x","title":"Invalid","detail":"no"}'),
         throttled=answer(no("1"), status=429, **{"retry-after": "7"}),
         signed=[

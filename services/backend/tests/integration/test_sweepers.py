@@ -53,6 +53,7 @@ def everything():
     upkeep.read_model()
     upkeep.sweep()
     upkeep.inquire()
+    upkeep.ask_balances()
     upkeep.housekeeping(now=now)
     upkeep.tally(now=now)
     upkeep.retire(now=now)

@@ -17,6 +17,7 @@ from sms_simulators.reports import Post
 from sms_simulators.vendor import House, Vendor
 
 PREFIX: Final = "/sms/3/"
+BALANCE: Final = "/account/1/balance"
 _TO = re.compile(r"\+[1-9][0-9]{6,14}")
 _DUPLICATE: Final = 23
 _DESCRIPTIONS: Final = {400: "Bad request", 401: "Invalid credentials", 403: "Forbidden", 404: "Not found", 429: "Too many requests"}
@@ -26,7 +27,7 @@ class Infobip(Vendor[Message]):
     """Requests of one message to one destination; a number as a refusal's code is a status inside a 200."""
 
     name = "infobip"
-    prefixes = (PREFIX,)
+    prefixes = (PREFIX, BALANCE)
     codes: ClassVar[dict[int, Code]] = {status: f"E{status}" for status in (400, 401, 403, 404, 429, 500, 503)}
 
     def __init__(self, house: House) -> None:
@@ -37,6 +38,8 @@ class Infobip(Vendor[Message]):
         account = self.house.accounts.bearer(self.name, token_of(request.header("authorization"), "App"))
         if account is None:
             return self.failure(401)
+        if (request.method, request.path) == ("GET", BALANCE):
+            return self.balance(account, lambda left: {"balance": left, "currency": "EUR"})
         match request.method, request.path.removeprefix(PREFIX):
             case "GET", "logs":
                 return self._logs(request, account)

@@ -15,7 +15,7 @@ from sms_simulators.reports import Post
 from sms_simulators.vendor import Vendor
 
 PREFIX: Final = "/v1/"
-_METHOD = re.compile(r"/v1/([^/]+)/sms/(send|status|statuslocalmessageid|cancel)\.json")
+_METHOD = re.compile(r"/v1/([^/]+)/(sms/send|sms/status|sms/statuslocalmessageid|sms/cancel|account/info)\.json")
 _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 _LONGEST = {True: 612, False: 268}  #: Latin letters, others
 #: Twilio's words; other words are the vendor's numbers.
@@ -40,12 +40,14 @@ class Kavenegar(Vendor[Message]):
         body = request.body.decode("utf-8", "replace")
         fields = {**request.query, **dict(parse_qsl(body, keep_blank_values=True))}
         match found[2]:
-            case "send":
+            case "sms/send":
                 return await self.take(request, account, _order(fields), _objection(fields))
-            case "status":
+            case "sms/status":
                 return json_answer(200, _good([self._status(account, word) for word in fields.get("messageid", "").split(",")]))
-            case "statuslocalmessageid":
+            case "sms/statuslocalmessageid":
                 return json_answer(200, _good([self._local(account, word) for word in fields.get("localid", "").split(",")]))
+            case "account/info":
+                return self.balance(account, _info)
         return json_answer(200, _good([self._cancel(account, word) for word in fields.get("messageid", "").split(",")]))
 
     def new(self, account: Account, order: Order) -> Message:
@@ -117,6 +119,11 @@ class Kavenegar(Vendor[Message]):
 
 def _good(entries: list[dict[str, object]]) -> dict[str, object]:
     return {"return": {"status": 200, "message": "تایید شد"}, "entries": entries}
+
+
+def _info(left: float) -> dict[str, object]:
+    """`entries` is an object here, and the money rials."""
+    return _good([]) | {"entries": {"remaincredit": int(left), "expiredate": int(time.time()) + 86400 * 365, "type": "Master"}}
 
 
 def _number(word: str) -> int:

@@ -52,7 +52,7 @@ class Magfa(Vendor[Message]):
             case "GET", "statuses":
                 return json_answer(200, {"status": 0, "dlrs": [self._dlr(account, mid) for mid in rest.split(",")]})
             case "GET", "balance":
-                return json_answer(200, {"status": 0, "balance": 1000})
+                return self.balance(account, lambda left: {"status": 0, "balance": left})
         return json_answer(200, {"status": 25})
 
     async def _send(self, request: Request, account: Account) -> Response:

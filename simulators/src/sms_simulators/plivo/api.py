@@ -48,6 +48,8 @@ class Plivo(Vendor[Message]):
             return self.failure(401)
         if rest == "Message/" and request.method == "POST":
             return await self._create(request, account)
+        if not rest and request.method == "GET":
+            return self.balance(account, lambda left: {"auth_id": sid, "billing_mode": "prepaid", "cash_credits": f"{left:.5f}"})
         message = self.messages.get(rest.removeprefix("Message/").removesuffix("/"))
         if request.method != "GET" or message is None or message.account != sid:
             return self.failure(404)

@@ -19,6 +19,8 @@ from sms_simulators.telnyx.signature import public_key, sign
 from sms_simulators.vendor import Vendor
 
 PATH: Final = "/v2/messages"
+BALANCE: Final = "/v2/balance"
+_CREDIT: Final = 100.0
 _TO = re.compile(r"\+[1-9][0-9]{6,14}")
 #: Telnyx's words for Twilio's; others go as they are.
 _WORDS: Final = {"undelivered": "delivery_failed", "failed": "sending_failed", "unknown": "delivery_unconfirmed"}
@@ -74,13 +76,15 @@ class Telnyx(Vendor[Message]):
     """Messages of whoever the bearer token belongs to."""
 
     name = "telnyx"
-    prefixes = (PATH,)
+    prefixes = (PATH, BALANCE)
     codes: ClassVar[dict[int, Code]] = {400: "10015", 401: "10009", 403: "10010", 404: "10005", 422: "10004", 429: "10011"}
 
     async def handle(self, request: Request) -> Response:
         account = self.house.accounts.bearer(self.name, token_of(request.header("authorization"), "Bearer"))
         if account is None:
             return self.failure(401)
+        if request.path == BALANCE and request.method == "GET":
+            return self.balance(account, _balance)
         message = self.messages.get(request.path.removeprefix(PATH).lstrip("/"))
         if request.method == "GET" and message is not None and message.account == account.sid:
             return json_answer(200, {"data": message.resource()})
@@ -180,3 +184,8 @@ def _post(url: str, event: str, payload: dict[str, object], key: str | None) -> 
 
 def _iso(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+
+
+def _balance(left: float) -> dict[str, object]:
+    money = {"pending": 0.0, "balance": left - _CREDIT, "credit_limit": _CREDIT, "available_credit": left}
+    return {"data": {"record_type": "balance", **{name: f"{amount:.2f}" for name, amount in money.items()}, "currency": "USD"}}

@@ -56,6 +56,8 @@ class Twilio(Vendor[Message]):
         account = self.house.accounts.authenticate(sid, request.header("authorization"))
         if account is None:
             return self.failure(401)
+        if rest == "Balance.json" and request.method == "GET":
+            return self.balance(account, lambda left: {"account_sid": sid, "balance": f"{left:.4f}", "currency": "USD"})
         if rest == "Messages.json":
             return await self._messages(request, account)
         message = self.messages.get(rest.removeprefix("Messages/").removesuffix(".json"))

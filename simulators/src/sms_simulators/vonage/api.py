@@ -20,6 +20,7 @@ from sms_simulators.vendor import Vendor
 from sms_simulators.vonage.signature import sign
 
 PATH: Final = "/sms/json"
+BALANCE: Final = "/account/get-balance"
 _TO = re.compile(r"[1-9][0-9]{6,14}")
 _TTL = range(20_000, 604_800_001)
 #: Status, then `err-code`, for Twilio's words; other words go as they are.
@@ -48,13 +49,15 @@ class Vonage(Vendor[Message]):
     """Send, by form or JSON; reports by GET, or by POST of a form or of JSON, as the account has it (`report_method`)."""
 
     name = "vonage"
-    prefixes = (PATH,)
+    prefixes = (PATH, BALANCE)
     codes: ClassVar[dict[int, Code]] = {400: 3, 401: 4, 402: 9, 403: 8, 429: 1}
 
     async def handle(self, request: Request) -> Response:
         fields = await _fields(request)
         user, password = basic(request.header("authorization")) or (fields.get("api_key", ""), fields.get("api_secret", ""))
         account = self.house.accounts.check(self.name, user, user, password)
+        if request.path == BALANCE and request.method == "GET":
+            return self.failure(401) if account is None else self.balance(account, lambda left: {"value": left, "autoReload": False})
         if request.path != PATH or request.method != "POST":
             return self.failure(404)
         if account is None:

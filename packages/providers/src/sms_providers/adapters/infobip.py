@@ -11,7 +11,18 @@ from sms_providers.base import HttpProvider, json_body
 from sms_providers.config import HttpConfig
 from sms_providers.errors import MISCONFIGURED, UNKNOWN, Fault, UnknownOutcomeError, UnsuitableError, refused, unavailable, unsuitable
 from sms_providers.reading import international, json_of, mapping, mappings, moment, whole, word
-from sms_providers.types import Accepted, Callback, Capabilities, Exchange, HttpAnswer, HttpRequest, Inbound, OutboundSms, Receipt
+from sms_providers.types import (
+    Accepted,
+    Balance,
+    Callback,
+    Capabilities,
+    Exchange,
+    HttpAnswer,
+    HttpRequest,
+    Inbound,
+    OutboundSms,
+    Receipt,
+)
 
 #: Seconds; longer ones are cut to this there.
 MAX_VALIDITY: Final = 172800
@@ -37,6 +48,7 @@ class InfobipProvider(HttpProvider[InfobipConfig]):
         look_up=True,
         validity=True,
         inbound=True,
+        balance=True,
         needs_sender=True,
     )
 
@@ -154,6 +166,12 @@ class InfobipProvider(HttpProvider[InfobipConfig]):
         if taken is None:
             raise UnknownOutcomeError("a log entry without a state")
         return taken
+
+    async def balance(self, exchange: Exchange) -> Balance:
+        """https://www.infobip.com/docs/api/platform/account-management/get-account-balance"""
+        url = f"{self.config.base_url}/account/1/balance"
+        content = self.content(await exchange(HttpRequest(method="GET", url=url, headers=self._headers)))
+        return self.left(content, "balance", currency=content.get("currency"))
 
     def read(self, callback: Callback) -> list[Receipt | Inbound]:
         """Up to 100 results a push; one without any is a test of the address."""

@@ -12,7 +12,19 @@ from sms_providers.config import BaseUrl, HttpConfig
 from sms_providers.errors import MISCONFIGURED, UNKNOWN, Fault, UnknownOutcomeError, refused, unavailable, unsuitable
 from sms_providers.reading import international, mapping, mappings, whole, word
 from sms_providers.references import whole_number
-from sms_providers.types import Accepted, Callback, Capabilities, Exchange, HttpAnswer, HttpRequest, Inbound, OutboundSms, Receipt, Reports
+from sms_providers.types import (
+    Accepted,
+    Balance,
+    Callback,
+    Capabilities,
+    Exchange,
+    HttpAnswer,
+    HttpRequest,
+    Inbound,
+    OutboundSms,
+    Receipt,
+    Reports,
+)
 
 _HEADERS = {"Accept": "application/json"}
 _FORM = _HEADERS | {"Content-Type": "application/x-www-form-urlencoded"}
@@ -41,7 +53,7 @@ class KavenegarProvider(HttpProvider[KavenegarConfig]):
     title = "Kavenegar"
     Config = KavenegarConfig
     capabilities = Capabilities(
-        reports=Reports.POLLED, reports_per_poll=500, client_reference=True, look_up=True, cancel=True, inbound=True
+        reports=Reports.POLLED, reports_per_poll=500, client_reference=True, look_up=True, cancel=True, inbound=True, balance=True
     )
 
     #: `return.status`, which the HTTP status repeats. 402 ("operation failed") does not say whether anything was done.
@@ -78,7 +90,8 @@ class KavenegarProvider(HttpProvider[KavenegarConfig]):
 
     def __init__(self, config: KavenegarConfig, *, account: str | None = None) -> None:
         super().__init__(config, account=account)
-        self._url = f"{config.base_url}/v1/{quote(config.api_key.get_secret_value(), safe='')}/sms"
+        self._account_url = f"{config.base_url}/v1/{quote(config.api_key.get_secret_value(), safe='')}"
+        self._url = f"{self._account_url}/sms"
 
     def request_for(self, sms: OutboundSms) -> HttpRequest:
         fields = {"receptor": _national(sms.to), "message": sms.text, "localid": str(whole_number(sms.reference))}
@@ -114,6 +127,11 @@ class KavenegarProvider(HttpProvider[KavenegarConfig]):
         entries = self._entries(await exchange(self._get("cancel", f"messageid={message_id}")))
         return bool(entries) and self.statuses.get(word(entries[0].get("status")) or "") is Status.CANCELED
 
+    async def balance(self, exchange: Exchange) -> Balance:
+        """https://kavenegar.com/rest.html#account-info, in rials."""
+        content = self._good(await exchange(HttpRequest(method="GET", url=f"{self._account_url}/account/info.json", headers=_HEADERS)))
+        return self.left(mapping(content.get("entries")), "remaincredit", currency="IRR")
+
     def read(self, callback: Callback) -> list[Receipt | Inbound]:
         fields = {**callback.query, **callback.form}
         message_id, sender, to = fields.get("messageid"), fields.get("from"), fields.get("to")
@@ -126,13 +144,20 @@ class KavenegarProvider(HttpProvider[KavenegarConfig]):
         return HttpRequest(method="GET", url=f"{self._url}/{method}.json?{query}", headers=_HEADERS)
 
     def _entries(self, answer: HttpAnswer) -> Sequence[dict[str, object]]:
+        content = self._good(answer)
+        if not isinstance(content.get("entries"), list):
+            raise UnknownOutcomeError(f"HTTP {answer.status} that does not say what became of it")
+        return [dict(entry) for entry in mappings(content["entries"])]
+
+    def _good(self, answer: HttpAnswer) -> dict[str, object]:
+        """An answer whose own status is good."""
         content = self.content(answer)
         error = self.error_of(answer)
         if error is not None:
             raise self.refuse(answer, *error)
-        if whole(mapping(content.get("return")).get("status")) != 200 or not isinstance(content.get("entries"), list):
+        if whole(mapping(content.get("return")).get("status")) != 200:
             raise UnknownOutcomeError(f"HTTP {answer.status} that does not say what became of it")
-        return [dict(entry) for entry in mappings(content["entries"])]
+        return content
 
     def _accepted(self, entry: dict[str, object]) -> Accepted | None:
         message_id, status = word(entry.get("messageid")), word(entry.get("status"))

@@ -12,7 +12,7 @@ from sms_providers.config import BaseUrl, HttpConfig
 from sms_providers.errors import MISCONFIGURED, Fault, UnknownOutcomeError, refused, unavailable, unsuitable
 from sms_providers.reading import mappings, moment, whole, word
 from sms_providers.references import whole_number
-from sms_providers.types import Accepted, Capabilities, Exchange, HttpAnswer, HttpRequest, OutboundSms, Receipt, Reports
+from sms_providers.types import Accepted, Balance, Capabilities, Exchange, HttpAnswer, HttpRequest, OutboundSms, Receipt, Reports
 
 _MALFORMED = unsuitable("route.none_available", remembered=False)
 _SILENT = frozenset({-1, 0})  #: unknown or older than a day; nothing known yet
@@ -37,7 +37,7 @@ class MagfaProvider(HttpProvider[MagfaConfig]):
     slug = "magfa"
     title = "Magfa"
     Config = MagfaConfig
-    capabilities = Capabilities(reports=Reports.POLLED, reports_per_poll=100, client_reference=True, look_up=True)
+    capabilities = Capabilities(reports=Reports.POLLED, reports_per_poll=100, client_reference=True, look_up=True, balance=True)
 
     #: `status`, of the whole answer or of one message.
     faults: ClassVar[dict[str, Fault]] = {
@@ -112,6 +112,11 @@ class MagfaProvider(HttpProvider[MagfaConfig]):
             for each in dlrs
             if (status := whole(each.get("status"))) is not None and status not in _SILENT
         ]
+
+    async def balance(self, exchange: Exchange) -> Balance:
+        """In a unit that the manual does not name."""
+        content = self._sound(await exchange(HttpRequest(method="GET", url=f"{self._url}/balance", headers=self._headers)))
+        return self.left(content, "balance", currency=None)
 
     def _sound(self, answer: HttpAnswer) -> dict[str, object]:
         """An answer whose own status is good."""

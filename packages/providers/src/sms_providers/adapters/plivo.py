@@ -15,8 +15,10 @@ from sms_providers.errors import Fault, UnsuitableError, refused, unsuitable
 from sms_providers.reading import international, mapping, moment, word
 from sms_providers.types import (
     Accepted,
+    Balance,
     Callback,
     Capabilities,
+    Exchange,
     HttpAnswer,
     HttpRequest,
     Inbound,
@@ -57,7 +59,7 @@ class PlivoProvider(HttpProvider[PlivoConfig]):
     slug = "plivo"
     title = "Plivo"
     Config = PlivoConfig
-    capabilities = Capabilities(callback_per_message=True, signed_callbacks=True, inbound=True, needs_sender=True)
+    capabilities = Capabilities(callback_per_message=True, signed_callbacks=True, inbound=True, balance=True, needs_sender=True)
 
     faults: ClassVar[dict[str, Fault]] = {
         "403": unsuitable("route.none_available"),  # region not enabled
@@ -100,7 +102,8 @@ class PlivoProvider(HttpProvider[PlivoConfig]):
         super().__init__(config, account=account)
         self._token = config.auth_token.get_secret_value().encode()
         credentials = base64.b64encode(f"{config.auth_id}:{config.auth_token.get_secret_value()}".encode()).decode()
-        self._url = f"{config.base_url}/v1/Account/{config.auth_id}/Message/"
+        self._account_url = f"{config.base_url}/v1/Account/{config.auth_id}/"
+        self._url = f"{self._account_url}Message/"
         self._headers = {"Authorization": f"Basic {credentials}", "Content-Type": "application/json", "Accept": "application/json"}
 
     def request_for(self, sms: OutboundSms) -> HttpRequest:
@@ -133,6 +136,11 @@ class PlivoProvider(HttpProvider[PlivoConfig]):
         if word(content.get("api_id")) is None or error is None:
             return None
         return str(answer.status), error if isinstance(error, str) else word(mapping(error).get("error")) or ""
+
+    async def balance(self, exchange: Exchange) -> Balance:
+        """https://www.plivo.com/docs/account/api/account: the account's own resource, in US dollars."""
+        content = self.content(await exchange(HttpRequest(method="GET", url=self._account_url, headers=self._headers)))
+        return self.left(content, "cash_credits", currency="USD")
 
     def verify(self, callback: Callback) -> Verification:
         """https://www.plivo.com/docs/messaging/concepts/signature-validation: the main account's signature counts as well."""

@@ -15,7 +15,19 @@ from sms_providers.base import HttpProvider, json_body
 from sms_providers.config import BaseUrl, HttpConfig
 from sms_providers.errors import MISCONFIGURED, Fault, UnsuitableError, refused, unavailable, unsuitable
 from sms_providers.reading import json_of, mapping, mappings, moment, whole, word
-from sms_providers.types import Accepted, Callback, Capabilities, HttpAnswer, HttpRequest, Inbound, OutboundSms, Receipt, Verification
+from sms_providers.types import (
+    Accepted,
+    Balance,
+    Callback,
+    Capabilities,
+    Exchange,
+    HttpAnswer,
+    HttpRequest,
+    Inbound,
+    OutboundSms,
+    Receipt,
+    Verification,
+)
 
 #: Seconds by which a callback's time stamp may differ from its arrival.
 TOLERANCE: Final = 300
@@ -46,7 +58,7 @@ class TelnyxProvider(HttpProvider[TelnyxConfig]):
     slug = "telnyx"
     title = "Telnyx"
     Config = TelnyxConfig
-    capabilities = Capabilities(callback_per_message=True, signed_callbacks=True, inbound=True, needs_sender=True)
+    capabilities = Capabilities(callback_per_message=True, signed_callbacks=True, inbound=True, balance=True, needs_sender=True)
 
     #: https://developers.telnyx.com/docs/messaging/messages/error-codes
     faults: ClassVar[dict[str, Fault]] = {
@@ -112,6 +124,7 @@ class TelnyxProvider(HttpProvider[TelnyxConfig]):
         super().__init__(config, account=account)
         self._key = Ed25519PublicKey.from_public_bytes(base64.b64decode(config.public_key))
         self._url = f"{config.base_url}/v2/messages"
+        self._balance_url = f"{config.base_url}/v2/balance"
         self._headers = {
             "Authorization": f"Bearer {config.api_key.get_secret_value()}",
             "Content-Type": "application/json",
@@ -153,6 +166,11 @@ class TelnyxProvider(HttpProvider[TelnyxConfig]):
             code = word(error.get("code"))
             return None if code is None else (code, word(error.get("detail")) or word(error.get("title")) or "")
         return None
+
+    async def balance(self, exchange: Exchange) -> Balance:
+        """https://developers.telnyx.com/api-reference/billing: what can be spent, an agreed credit included."""
+        data = mapping(self.content(await exchange(HttpRequest(method="GET", url=self._balance_url, headers=self._headers))).get("data"))
+        return self.left(data, "available_credit", currency=data.get("currency"))
 
     def verify(self, callback: Callback) -> Verification:
         """https://developers.telnyx.com/docs/messaging/messages/receiving-webhooks"""

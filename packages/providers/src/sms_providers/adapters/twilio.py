@@ -15,8 +15,10 @@ from sms_providers.config import BaseUrl, HttpConfig
 from sms_providers.errors import MISCONFIGURED, Fault, UnsuitableError, refused, unavailable, unsuitable
 from sms_providers.types import (
     Accepted,
+    Balance,
     Callback,
     Capabilities,
+    Exchange,
     HttpAnswer,
     HttpRequest,
     Inbound,
@@ -56,7 +58,9 @@ class TwilioProvider(HttpProvider[TwilioConfig]):
     slug = "twilio"
     title = "Twilio"
     Config = TwilioConfig
-    capabilities = Capabilities(callback_per_message=True, signed_callbacks=True, validity=True, inbound=True, needs_sender=True)
+    capabilities = Capabilities(
+        callback_per_message=True, signed_callbacks=True, validity=True, inbound=True, balance=True, needs_sender=True
+    )
 
     #: https://www.twilio.com/docs/api/errors; what is not here and comes with a 4xx: nothing was made, another provider may try.
     faults: ClassVar[dict[str, Fault]] = {
@@ -135,7 +139,8 @@ class TwilioProvider(HttpProvider[TwilioConfig]):
         if config.api_key_sid is not None and config.api_key_secret is not None:
             user, password = config.api_key_sid, config.api_key_secret
         credentials = base64.b64encode(f"{user}:{password.get_secret_value()}".encode()).decode()
-        self._url = f"{config.base_url}/2010-04-01/Accounts/{config.account_sid}/Messages.json"
+        self._account_url = f"{config.base_url}/2010-04-01/Accounts/{config.account_sid}"
+        self._url = f"{self._account_url}/Messages.json"
         self._headers = {
             "Authorization": f"Basic {credentials}",
             "Content-Type": "application/x-www-form-urlencoded",
@@ -176,6 +181,11 @@ class TwilioProvider(HttpProvider[TwilioConfig]):
         if not isinstance(code, int) or body.get("status") != answer.status:
             return None
         return str(code), str(body.get("message") or body.get("detail") or body.get("title") or "")
+
+    async def balance(self, exchange: Exchange) -> Balance:
+        """A subaccount has none of its own, and Twilio says so by an answer without one."""
+        content = self.content(await exchange(HttpRequest(method="GET", url=f"{self._account_url}/Balance.json", headers=self._headers)))
+        return self.left(content, "balance", currency=content.get("currency"))
 
     def verify(self, callback: Callback) -> Verification:
         """

@@ -16,8 +16,10 @@ from sms_providers.errors import MISCONFIGURED, UNKNOWN, Fault, UnsuitableError,
 from sms_providers.reading import international, json_of, mapping, mappings, moment, whole, word
 from sms_providers.types import (
     Accepted,
+    Balance,
     Callback,
     Capabilities,
+    Exchange,
     HttpAnswer,
     HttpRequest,
     Inbound,
@@ -55,7 +57,9 @@ class VonageProvider(HttpProvider[VonageConfig]):
     slug = "vonage"
     title = "Vonage SMS API"
     Config = VonageConfig
-    capabilities = Capabilities(signed_callbacks=True, client_reference=True, part_ids=True, validity=True, inbound=True, needs_sender=True)
+    capabilities = Capabilities(
+        signed_callbacks=True, client_reference=True, part_ids=True, validity=True, inbound=True, balance=True, needs_sender=True
+    )
 
     #: The status of a part.
     faults: ClassVar[dict[str, Fault]] = {
@@ -106,6 +110,7 @@ class VonageProvider(HttpProvider[VonageConfig]):
         super().__init__(config, account=account)
         credentials = base64.b64encode(f"{config.account_key}:{config.api_secret.get_secret_value()}".encode()).decode()
         self._url = f"{config.base_url}/sms/json"
+        self._balance_url = f"{config.base_url}/account/get-balance"
         self._headers = {
             "Authorization": f"Basic {credentials}",
             "Content-Type": "application/x-www-form-urlencoded",
@@ -154,6 +159,11 @@ class VonageProvider(HttpProvider[VonageConfig]):
             return None if code is None else (code, word(part.get("error-text")) or "")
         title = word(body.get("title"))  # problem+json, from the gate before the API
         return None if title is None else (word(body.get("type")) or "", f"{title}: {word(body.get('detail')) or ''}")
+
+    async def balance(self, exchange: Exchange) -> Balance:
+        """https://developer.vonage.com/en/api/account, always in euros."""
+        content = self.content(await exchange(HttpRequest(method="GET", url=self._balance_url, headers=self._headers)))
+        return self.left(content, "value", currency="EUR")
 
     def verify(self, callback: Callback) -> Verification:
         """https://developer.vonage.com/en/getting-started/concepts/signing-messages"""

@@ -12,8 +12,8 @@ from sms_backend.core.crypto import unseal
 from sms_backend.messages.view import rfc3339
 from sms_backend.routing.callback_urls import signed_account_url
 from sms_backend.routing.circuits import Circuit
-from sms_backend.routing.models import Provider
-from sms_backend.routing.services import HIDDEN, shown_config
+from sms_backend.routing.models import Provider, ProviderBalance
+from sms_backend.routing.services import HIDDEN, shown_config, tells_balance
 from sms_providers.registry import ADAPTERS, schema
 
 
@@ -61,6 +61,7 @@ def provider_document(provider: Provider) -> dict[str, Any]:
         "priority": provider.priority,
         "weight": provider.weight,
         "throughput": provider.throughput,
+        "low_balance": provider.low_balance,
         "countries": provider.countries,
         "denied": provider.denied,
         "config": shown_config(provider),
@@ -89,6 +90,30 @@ def circuit_document(slug: str, circuits: Mapping[str, Circuit] | None) -> dict[
         "opened_at": rfc3339(_moment(circuit.opened_at)),
         "probe_at": rfc3339(_moment(circuit.probe_at)),
     }
+
+
+def balance_document(provider: Provider) -> dict[str, Any] | None:
+    """What is left in the account as the vendor last told it, and whether that is little; None where it cannot be asked."""
+    if not tells_balance(provider.adapter):
+        return None
+    known = ProviderBalance.objects.filter(provider=provider).first()
+    amount = None if known is None or known.amount is None else known.amount
+    return {
+        "amount": None if amount is None else f"{amount.normalize():f}",
+        "currency": (known.currency or None) if known else None,
+        "low": amount is not None and provider.low_balance is not None and amount < provider.low_balance,
+        "told_at": rfc3339(known.told_at) if known else None,
+        "asked_at": rfc3339(known.asked_at) if known else None,
+        "error": (known.error or None) if known else None,
+    }
+
+
+def balance_words(balance: Mapping[str, Any] | None) -> str | None:
+    """The same in a few words; None: nothing to say."""
+    if balance is None:
+        return None
+    told = "not known yet" if balance["amount"] is None else " ".join(filter(None, (balance["amount"], balance["currency"])))
+    return told + (", low" if balance["low"] else "") + (", last question failed" if balance["error"] else "")
 
 
 def _moment(ms: int) -> datetime:

@@ -13,7 +13,7 @@ from sms_backend.routing import services
 from sms_backend.routing.models import Provider
 from sms_providers.registry import ADAPTERS
 
-SETTINGS = ("priority", "weight", "throughput", "countries", "denied")
+SETTINGS = ("priority", "weight", "throughput", "low_balance", "countries", "denied")
 _PREFIX = "config_"
 
 
@@ -43,7 +43,7 @@ class ProviderForm(forms.ModelForm):
         """By the services' rules; problems of the configuration stand beside its fields."""
         settings = {name: self.cleaned_data[name] for name in SETTINGS if name in self.cleaned_data}
         try:
-            self.cleaned_data |= services.checked_settings(settings)
+            self.cleaned_data |= services.checked_settings(settings, adapter=self.adapter)
             services.checked_config(self.adapter, self.stored | self.given)
         except InvalidError as error:
             names = {f"config.{name.removeprefix(_PREFIX)}": name for name in self.fields if name.startswith(_PREFIX)}

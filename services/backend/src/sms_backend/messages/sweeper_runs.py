@@ -9,7 +9,7 @@ SWEEPERS = {
     **dict.fromkeys(("due", "projection", "read_model"), 1),
     **dict.fromkeys(("leases", "unknowns", "validity", "cancels", "orphans", "inquiries"), 2),
     "tallies": 5,
-    **dict.fromkeys(("partitions", "reservations", "inbound_parts", "cancel_requests", "unreported", "key_hashes"), 60),
+    **dict.fromkeys(("partitions", "reservations", "inbound_parts", "cancel_requests", "unreported", "key_hashes", "balances"), 60),
     **dict.fromkeys(("retention", "leftovers"), 900),
     "personal_data": 3 * 3600,
 }

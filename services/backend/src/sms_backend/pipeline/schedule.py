@@ -19,6 +19,7 @@ SCHEDULE = {
     "sweep": _every(2, "pipeline.sweep"),
     "inquire": _every(2, "pipeline.inquire"),
     "tally": _every(5, "pipeline.tally"),
+    "balances": _every(60, "pipeline.balances"),
     "housekeeping": _every(60, "pipeline.housekeeping"),
     "retire": _every(900, "pipeline.retire"),
 }

@@ -55,6 +55,12 @@ def inquire() -> None:
     upkeep.inquire()
 
 
+@shared_task(name="pipeline.balances")
+def balances() -> None:
+    """What is left in providers' accounts."""
+    upkeep.ask_balances()
+
+
 @shared_task(name="pipeline.readmodel")
 def read_model() -> None:
     """Put Redis right, if it has lost anything."""

@@ -12,7 +12,7 @@ from sms_backend.messages.drain import intake_drained
 from sms_backend.messages.hot import hot_cursor
 from sms_backend.messages.inbound import hand_on_incomplete
 from sms_backend.messages.projection import project_due
-from sms_backend.pipeline import hints, inquiries, readmodel, reservations, sweepers
+from sms_backend.pipeline import balances, hints, inquiries, readmodel, reservations, sweepers
 from sms_backend.pipeline.adapters import adapters
 from sms_backend.pipeline.persist import Change, persist
 from sms_backend.pipeline.reports import adopt_orphans
@@ -59,6 +59,11 @@ def sweep() -> None:
 def inquire() -> None:
     """Every other second: ask providers what they have, and what became of it."""
     sweepers.run({"inquiries": _ask_due})
+
+
+def ask_balances() -> None:
+    """Each minute: ask vendors what is left in the accounts whose turn it is."""
+    sweepers.run({"balances": balances.ask_due})
 
 
 def read_model() -> None:

@@ -28,6 +28,12 @@ class Provider(models.Model):
     )
     countries = ArrayField(models.CharField(max_length=8), default=list, blank=True, help_text="As +44 or GB; none: all.")
     denied = ArrayField(models.CharField(max_length=8), default=list, blank=True, help_text="Countries that it does not serve.")
+    low_balance = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.001)],
+        help_text="Below this, in the account's own currency, operators are told; empty: never.",
+    )
     config = models.TextField(editable=False, help_text="Encrypted JSON, by the adapter's schema.")
     callback_token = models.CharField(max_length=64, default=callback_token, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -38,6 +44,23 @@ class Provider(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+
+class ProviderBalance(models.Model):
+    """What a vendor said was left in an account, and what became of the last question."""
+
+    provider = models.OneToOneField(Provider, primary_key=True, on_delete=models.CASCADE, related_name="balance")
+    amount = models.DecimalField(max_digits=20, decimal_places=6, null=True, help_text="As last told.")
+    currency = models.CharField(max_length=8, blank=True)
+    told_at = models.DateTimeField(null=True, help_text="When that was.")
+    asked_at = models.DateTimeField()
+    error = models.CharField(max_length=300, blank=True, help_text="Why the last question was not answered.")
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"balance of {self.provider_id}"
 
 
 class Pause(models.Model):

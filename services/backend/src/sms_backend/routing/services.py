@@ -34,7 +34,7 @@ def add_provider(slug: str, *, adapter: str, config: Mapping[str, Any] | None = 
         raise ConflictError("the `test` provider is built in, and there is one of it")
     if not _SLUG.fullmatch(slug):
         raise InvalidError({"slug": f"{slug!r} is no slug; give up to 40 of a-z, 0-9, - and _, a letter or digit first"})
-    checked = checked_settings(settings)
+    checked = checked_settings(settings, adapter=adapter)
     sealed = seal(checked_config(adapter, config or {}))
     return _insert(Provider(slug=slug, adapter=adapter, config=sealed, **checked))
 
@@ -45,7 +45,7 @@ def set_provider(provider: Provider, *, config: Mapping[str, Any] | None = None,
 
     `config` is laid over what is stored; None takes a field away. Raises `InvalidError`, `NotProjectedError`.
     """
-    for attribute, value in checked_settings(settings).items():
+    for attribute, value in checked_settings(settings, adapter=provider.adapter).items():
         setattr(provider, attribute, value)
     if config is not None:
         merged = unseal(provider.config) | {name: value for name, value in config.items() if value != HIDDEN}
@@ -100,7 +100,7 @@ def shown_config(provider: Provider) -> dict[str, Any]:
     return {name: HIDDEN if secret is None or name in secret else value for name, value in unseal(provider.config).items()}
 
 
-def checked_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+def checked_settings(settings: Mapping[str, Any], *, adapter: str) -> dict[str, Any]:
     """Everything but the configuration. Raises `InvalidError` with every problem."""
     values: dict[str, Any] = {}
     problems: dict[str, str] = {}
@@ -109,9 +109,16 @@ def checked_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
             values[attribute] = _SETTINGS[attribute](value)
         except ValueError as error:
             problems[attribute] = str(error)
+    if values.get("low_balance") is not None and not tells_balance(adapter):
+        problems["low_balance"] = f"the adapter {adapter!r} cannot be asked what is left"
     if problems:
         raise InvalidError(problems)
     return values
+
+
+def tells_balance(adapter: str) -> bool:
+    """Whether a vendor can be asked what is left in an account."""
+    return adapter in ADAPTERS and ADAPTERS[adapter].capabilities.balance
 
 
 def _insert(provider: Provider) -> Provider:
@@ -130,11 +137,16 @@ def _project() -> None:
     transaction.on_commit(projection.write_through)
 
 
+def _positive_or_none(value: Any) -> float | None:
+    return None if value is None else validation.positive(value)
+
+
 _SETTINGS: dict[str, Callable[[Any], Any]] = {
     "active": bool,
     "priority": partial(validation.whole, _LEAST_PRIORITY),
     "weight": partial(validation.whole, 1),
-    "throughput": lambda value: None if value is None else validation.positive(value),
+    "throughput": _positive_or_none,
+    "low_balance": _positive_or_none,
     "countries": validation.countries,
     "denied": validation.countries,
 }

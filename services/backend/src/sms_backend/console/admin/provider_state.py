@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from sms_backend.console.audit import record
-from sms_backend.console.documents import circuit_document
+from sms_backend.console.documents import balance_document, circuit_document
 from sms_backend.console.rights import Right, permits
 from sms_backend.console.site import page
 from sms_backend.core.errors import OperatorError
@@ -43,6 +43,7 @@ def context(request: HttpRequest, provider: Provider) -> dict[str, Any]:
         "circuit": circuit_document(provider.slug, circuits.said([provider.slug])),
         "counts": circuits.counts(provider.slug),
         "rate": _rate(provider.slug),
+        "balance": balance_document(provider),
     }
     return {"now": now, "trial": TrialForm(auto_id="trial_%s"), "may_test": permits(request, Right.TEST_PROVIDERS)}
 

@@ -7,14 +7,15 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from sms_backend.console.documents import circuit_document, provider_document
+from sms_backend.console.documents import balance_document, balance_words, circuit_document, provider_document
 from sms_backend.core.errors import InvalidError
 from sms_backend.core.operator import OperatorCommand, Shown, fields, given, or_none, table
 from sms_backend.routing import circuits, selectors, services
 from sms_backend.routing.models import Provider
 from sms_backend.routing.trial import TEXT, send_trial
 
-_SETTINGS = ("priority", "weight", "throughput", "countries", "denied")
+_SETTINGS = ("priority", "weight", "throughput", "low_balance", "countries", "denied")
+_COLUMNS = ("slug", "adapter", "active", "circuit", "balance", "priority", "weight", "throughput", "countries", "denied")
 
 
 class Command(OperatorCommand):
@@ -49,11 +50,12 @@ class Command(OperatorCommand):
     def list(self, _arguments: Namespace) -> Shown:
         providers = list(Provider.objects.all())
         open_ones = circuits.said([provider.slug for provider in providers])
-        rows = [_listed(provider) | {"circuit": circuit_document(provider.slug, open_ones)} for provider in providers]
-        lines = [row | {"circuit": row["circuit"]["state"]} for row in rows]
-        return Shown(
-            rows, *table(lines, ("slug", "adapter", "active", "circuit", "priority", "weight", "throughput", "countries", "denied"))
-        )
+        rows = [
+            _listed(provider) | {"circuit": circuit_document(provider.slug, open_ones), "balance": balance_document(provider)}
+            for provider in providers
+        ]
+        lines = [row | {"circuit": row["circuit"]["state"], "balance": balance_words(row["balance"])} for row in rows]
+        return Shown(rows, *table(lines, _COLUMNS))
 
     def show(self, arguments: Namespace) -> Shown:
         return _shown(selectors.provider_named(arguments.slug))
@@ -82,7 +84,10 @@ def _listed(provider: Provider) -> dict[str, Any]:
 
 
 def _shown(provider: Provider) -> Shown:
-    document = provider_document(provider) | {"circuit": circuit_document(provider.slug, circuits.said([provider.slug]))}
+    document = provider_document(provider) | {
+        "circuit": circuit_document(provider.slug, circuits.said([provider.slug])),
+        "balance": balance_document(provider),
+    }
     return Shown(document, *fields(document))
 
 
@@ -108,6 +113,13 @@ def _add_settings(parser: ArgumentParser, config: str) -> None:
     parser.add_argument("--priority", type=int, default=absent, metavar="N", help="a higher one is tried first; default: 0")
     parser.add_argument("--weight", type=int, default=absent, metavar="N", help="the share among those of equal priority; default: 1")
     parser.add_argument("--throughput", type=or_none(float), default=absent, metavar="N", help="segments a second; default: no limit")
+    parser.add_argument(
+        "--low-balance",
+        type=or_none(float),
+        default=absent,
+        metavar="N",
+        help="below which balance, in the account's currency, you want to be told; default: never",
+    )
     parser.add_argument(
         "--country", dest="countries", action="append", default=absent, metavar="+44", help="one that it serves; none named: all"
     )
