@@ -221,7 +221,7 @@ def test_a_report_that_overtakes_the_answer_is_not_undone_by_it(stored: Make, cl
     made = stored()
     (start,) = start_all()
     report = Report(message_id=start.message.id, number=1, provider="alpha", status=Status.DELIVERED, provider_message_id="SM9")
-    persist(lambda cursor: advance(cursor, [report]))
+    persist(lambda cursor: advance(cursor, [report]).rows)
     persist(lambda cursor: settle(cursor, [settled(start)]))
     assert message(made).status == "delivered"
     assert message(made).provider_message_id == "SM9"
@@ -232,7 +232,7 @@ def test_a_report_of_another_provider_moves_nothing(stored: Make, client: Client
     made = stored()
     (start,) = start_all()
     forged = Report(message_id=start.message.id, number=1, provider="beta", status=Status.DELIVERED)
-    assert persist(lambda cursor: advance(cursor, [forged])) == 0
+    assert persist(lambda cursor: advance(cursor, [forged]).rows) == 0
     assert message(made).status == "sending"
 
 

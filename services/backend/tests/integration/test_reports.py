@@ -4,7 +4,8 @@ import base64
 import hashlib
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
@@ -86,6 +87,20 @@ def report(status: str, **more: str) -> dict[str, str]:
     return {"MessageSid": "SM1", "MessageStatus": status, "AccountSid": SID} | more
 
 
+@contextmanager
+def out_of_sight(made: Submission) -> Iterator[None]:
+    """Its row is not in `messages`, and its attempts are where they were."""
+    with hot_cursor() as cursor:
+        cursor.execute("CREATE TABLE away AS SELECT * FROM messages WHERE id = %s", (made.tracking_id,))
+        cursor.execute("DELETE FROM messages WHERE id = %s", (made.tracking_id,))
+    try:
+        yield
+    finally:
+        with hot_cursor() as cursor:
+            cursor.execute("INSERT INTO messages SELECT * FROM away")
+            cursor.execute("DROP TABLE away")
+
+
 def all_received() -> int:
     return receive_all(until=time.monotonic() + 10)
 
@@ -130,6 +145,24 @@ def test_a_report_that_matches_nothing_yet_is_kept_and_matched_later(stored: Mak
     assert persist(lambda cursor: adopt_orphans(cursor, limit=10)) == 1
     assert (message(made).status, message(made).error_provider_code) == ("undelivered", "30005")
     assert persist(lambda cursor: adopt_orphans(cursor, limit=10)) == 0
+
+
+@pytest.mark.parametrize("of_one_message", [True, False])
+def test_a_report_on_a_message_that_is_out_of_sight_is_kept_until_it_is_back(
+    stored: Make, client: Client, alpha: Provider, post: Post, *, of_one_message: bool
+) -> None:
+    """As while an operator has its partition detached: counted as applied, it would be lost to a message that is `sent` for good."""
+    made = stored()
+    sent(made)
+    url = attempt_url("alpha", alpha.callback_token, made.tracking_id, 1)
+    post(report("delivered"), url=url if of_one_message else account_url("alpha", alpha.callback_token))
+    with out_of_sight(made):
+        all_received()
+        assert persist(lambda cursor: adopt_orphans(cursor, limit=10)) == 0
+        assert not Receipt.objects.filter(applied_at__isnull=False).exists()
+    assert persist(lambda cursor: adopt_orphans(cursor, limit=10)) == 1
+    assert message(made).status == "delivered"
+    assert not Receipt.objects.filter(applied_at__isnull=True).exists()
 
 
 def test_no_report_takes_a_final_status_back(stored: Make, client: Client, alpha: Provider, post: Post) -> None:

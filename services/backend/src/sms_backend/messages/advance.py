@@ -77,6 +77,15 @@ class Report:
     part: Place | None = None  #: None: it speaks of the whole
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Advanced:
+    """What reports have led to."""
+
+    rows: Sequence[Any] = ()  #: messages (`view.COLUMNS`) that changed
+    #: Messages that are not to be seen, as while their partition is detached: what was reported of them has not been applied.
+    missing: frozenset[UUID] = frozenset()
+
+
 @dataclass(kw_only=True, slots=True)
 class _Attempt:
     message_id: UUID
@@ -93,20 +102,21 @@ def _nowhere(_message: Any, _unsuitable: Collection[str]) -> bool:
     return False
 
 
-def advance(cursor: psycopg.Cursor[Any], reports: Sequence[Report], *, onward: Onward = _nowhere) -> list[Any]:
+def advance(cursor: psycopg.Cursor[Any], reports: Sequence[Report], *, onward: Onward = _nowhere) -> Advanced:
     """
-    Apply reports to their attempts and move their messages on; returns the rows (`view.COLUMNS`) that changed. May be run again.
+    Apply reports to their attempts and move their messages on. May be run again.
 
     Where a client has asked for it, a message that was not delivered goes `onward`, if there is anywhere to go.
     A report about an attempt of another provider moves nothing.
     """
     if not reports:
-        return []
+        return Advanced()
     ids = sorted({report.message_id for report in reports})
     bounds = (ids[0], ids[-1])
     messages = {row.id: row for row in cursor.execute(_LOCK, (ids, *bounds)).fetchall()}
+    missing = frozenset(ids) - messages.keys()
     attempts: dict[UUID, list[_Attempt]] = {}
-    for row in cursor.execute(_ATTEMPTS, (ids, *bounds)).fetchall():
+    for row in cursor.execute(_ATTEMPTS, (list(messages), *bounds)).fetchall():
         attempts.setdefault(row.message_id, []).append(_Attempt(**row._asdict()))
     heard = parts.known(cursor, ids) if any(report.part for report in reports) else parts.Parts()
     for report in reports:
@@ -115,7 +125,7 @@ def advance(cursor: psycopg.Cursor[Any], reports: Sequence[Report], *, onward: O
     heard.keep(cursor)
     told = [attempt for group in attempts.values() for attempt in group if attempt.told is not None]
     _write_attempts(cursor, told, bounds)
-    return _write_messages(cursor, messages, attempts, bounds, onward)
+    return Advanced(rows=_write_messages(cursor, messages, attempts, bounds, onward), missing=missing)
 
 
 def _meant(attempts: Sequence[_Attempt], report: Report) -> list[_Attempt]:

@@ -11,7 +11,7 @@ import psycopg
 
 from sms_backend.core import metrics
 from sms_backend.messages import suppressions
-from sms_backend.messages.advance import Report, advance
+from sms_backend.messages.advance import Advanced, Report, advance
 from sms_backend.messages.inbound import Arrived, receive
 from sms_backend.messages.outcome import reported
 from sms_backend.messages.references import message_of
@@ -37,22 +37,26 @@ _KEEP = """
 INSERT INTO receipts (id, callback_id, message_id, attempt, provider, provider_message_id, reference, status, error_code, provider_code,
                       part, parts, occurred_at, received_at, applied_at)
 SELECT id, callback_id, message_id, attempt, provider, provider_message_id, reference, status, error_code, provider_code, part, parts,
-       occurred_at, received_at, CASE WHEN message_id IS NOT NULL THEN now() END
+       occurred_at, received_at, CASE WHEN applied THEN now() END
 FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
-            %s::int[], %s::int[], %s::timestamptz[], %s::timestamptz[])
+            %s::int[], %s::int[], %s::timestamptz[], %s::timestamptz[], %s::bool[])
     AS x (id, callback_id, message_id, attempt, provider, provider_message_id, reference, status, error_code, provider_code, part, parts,
-          occurred_at, received_at)
+          occurred_at, received_at, applied)
 ON CONFLICT (id) DO NOTHING
 """
-#: Reports whose attempt may be known by now.
+#: Reports whose attempt may be known by now, and whose message is to be seen.
 _ORPHANS = """
-SELECT r.id, r.callback_id, r.provider, r.provider_message_id, r.reference, r.status, r.error_code, r.provider_code, r.part, r.parts,
-    r.occurred_at, r.received_at
+SELECT r.id, r.callback_id, r.message_id, r.attempt, r.provider, r.provider_message_id, r.reference, r.status, r.error_code,
+    r.provider_code, r.part, r.parts, r.occurred_at, r.received_at
 FROM receipts r
 WHERE r.applied_at IS NULL AND r.received_at > now() - interval '4 days' AND (
-    EXISTS (SELECT 1 FROM attempts a WHERE a.provider = r.provider AND a.provider_message_id = r.provider_message_id)
-    OR EXISTS (SELECT 1 FROM attempt_parts p WHERE p.provider = r.provider AND p.provider_message_id = r.provider_message_id)
-    OR EXISTS (SELECT 1 FROM attempts a WHERE a.message_id = left(r.reference, 36)::uuid AND a.provider = r.provider
+    EXISTS (SELECT 1 FROM messages m WHERE m.id = r.message_id)
+    OR EXISTS (SELECT 1 FROM attempts a JOIN messages m ON m.id = a.message_id
+               WHERE a.provider = r.provider AND a.provider_message_id = r.provider_message_id)
+    OR EXISTS (SELECT 1 FROM attempt_parts p JOIN messages m ON m.id = p.message_id
+               WHERE p.provider = r.provider AND p.provider_message_id = r.provider_message_id)
+    OR EXISTS (SELECT 1 FROM attempts a JOIN messages m ON m.id = a.message_id
+               WHERE a.message_id = left(r.reference, 36)::uuid AND a.provider = r.provider
                AND coalesce(a.reference, a.message_id::text) = r.reference AND a.outcome <> 'started')
 )
 ORDER BY r.id LIMIT %s FOR UPDATE OF r SKIP LOCKED
@@ -72,7 +76,7 @@ class Received:
     told: int = 0  #: webhooks of messages from people that are due by it
 
 
-def apply_own(cursor: psycopg.Cursor[Any], found: Sequence[tuple[UUID, int, str, Receipt]]) -> list[Any]:
+def apply_own(cursor: psycopg.Cursor[Any], found: Sequence[tuple[UUID, int, str, Receipt]]) -> Sequence[Any]:
     """Reports that came with the answer to a send: their attempts are known."""
     now = datetime.now(UTC)
     heard = [
@@ -80,7 +84,7 @@ def apply_own(cursor: psycopg.Cursor[Any], found: Sequence[tuple[UUID, int, str,
         for message_id, number, provider, receipt in found
     ]
     match(cursor, heard, names_parts=_names_parts)
-    return _apply(cursor, heard)
+    return _apply(cursor, heard).rows
 
 
 def apply_callbacks(cursor: psycopg.Cursor[Any], *, limit: int) -> Received:
@@ -98,27 +102,26 @@ def apply_callbacks(cursor: psycopg.Cursor[Any], *, limit: int) -> Received:
         arrived += judged.arrived
         metrics.receipts.labels(row.provider, judged.verdict).inc()
     match(cursor, heard, names_parts=_names_parts)
-    rows = _apply(cursor, heard)
-    _keep(cursor, heard)
+    advanced = _apply(cursor, heard)
+    _keep(cursor, heard, advanced.missing)
     ids = [row.id for row in raw]
     cursor.execute(_JUDGED, (ids, verdicts, ids[0], ids[-1]))
     told = receive(cursor, arrived)
-    return Received(judged=len(raw), rows=rows, told=told)
+    return Received(judged=len(raw), rows=advanced.rows, told=told)
 
 
-def adopt_orphans(cursor: psycopg.Cursor[Any], *, limit: int) -> list[Any]:
+def adopt_orphans(cursor: psycopg.Cursor[Any], *, limit: int) -> Sequence[Any]:
     """Match once more the reports that came before it was known whose they are; returns the message rows that changed."""
     found = [_again(row) for row in cursor.execute(_ORPHANS, (limit,)).fetchall()]
     if not found:
         return []
     match(cursor, found, names_parts=_names_parts)
-    homes = addresses(found)
-    if not homes:
-        return []
-    rows = _apply(cursor, found)
+    advanced = _apply(cursor, found)
+    homes = {report: home for report, home in addresses(found).items() if home[0] not in advanced.missing}
     ids = sorted(homes)
-    cursor.execute(_ADOPTED, (ids, [homes[each][0] for each in ids], [homes[each][1] for each in ids], ids[0], ids[-1]))
-    return rows
+    if ids:
+        cursor.execute(_ADOPTED, (ids, [homes[each][0] for each in ids], [homes[each][1] for each in ids], ids[0], ids[-1]))
+    return advanced.rows
 
 
 def _again(row: Any) -> Heard:
@@ -133,7 +136,15 @@ def _again(row: Any) -> Heard:
         occurred_at=None if row.occurred_at is None else int(row.occurred_at.timestamp() * 1000),
         opted_out=row.error_code == suppressions.CODE,
     )
-    return Heard(id=row.id, callback_id=row.callback_id, provider=row.provider, receipt=receipt, received_at=row.received_at)
+    return Heard(
+        id=row.id,
+        callback_id=row.callback_id,
+        provider=row.provider,
+        receipt=receipt,
+        received_at=row.received_at,
+        message_id=row.message_id,
+        number=row.attempt,
+    )
 
 
 def _names_parts(slug: str) -> bool:
@@ -154,10 +165,10 @@ def _onward(message: Any, unsuitable: Collection[str]) -> bool:
     return choice.provider is not None
 
 
-def _apply(cursor: psycopg.Cursor[Any], heard: Sequence[Heard]) -> list[Any]:
-    rows = advance(cursor, [report for one in heard if (report := _as_report(one)) is not None], onward=_onward)
+def _apply(cursor: psycopg.Cursor[Any], heard: Sequence[Heard]) -> Advanced:
+    advanced = advance(cursor, [report for one in heard if (report := _as_report(one)) is not None], onward=_onward)
     suppressions.add_recipients(cursor, [(h.message_id, h.provider) for h in heard if h.receipt.opted_out and h.message_id is not None])
-    return rows
+    return advanced
 
 
 def _as_report(heard: Heard) -> Report | None:
@@ -180,7 +191,7 @@ def _as_report(heard: Heard) -> Report | None:
     )
 
 
-def _keep(cursor: psycopg.Cursor[Any], heard: Sequence[Heard]) -> None:
+def _keep(cursor: psycopg.Cursor[Any], heard: Sequence[Heard], missing: Collection[UUID]) -> None:
     if not heard:
         return
     cursor.execute(
@@ -200,5 +211,6 @@ def _keep(cursor: psycopg.Cursor[Any], heard: Sequence[Heard]) -> None:
             [(h.receipt.part.total or 1) if h.receipt.part else 1 for h in heard],
             [None if h.receipt.occurred_at is None else datetime.fromtimestamp(h.receipt.occurred_at / 1000, UTC) for h in heard],
             [h.received_at for h in heard],
+            [h.message_id is not None and h.message_id not in missing for h in heard],
         ),
     )
