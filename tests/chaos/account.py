@@ -75,6 +75,7 @@ class Rules:
 
     ends: frozenset[str] = frozenset({"delivered"})  #: in which acknowledged messages may be, at the end
     doubt: bool = False  #: whether outcomes may have become unknown
+    told: bool = False  #: each send that is taken is reported on soon: then no doubt is left about it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,7 +200,9 @@ class _Books:
         return False
 
     def _ended(self, one: Attempted, row: Stored, sends: Sequence[Taken]) -> bool:
-        if row.status == "unknown" and self.rules.doubt and row.unknown_attempts:
+        if row.status == "unknown" and self.rules.told and sends:
+            self.stuck.append(f"{row.id} stayed unknown, and its report had come")
+        elif row.status == "unknown" and self.rules.doubt and row.unknown_attempts:
             self.unknown.append(f"{row.id} ({_reason(row)}; {row.on_unknown})")
         elif row.status not in self.rules.ends and not (row.status == "canceled" and one.canceled):
             self.lost.append(f"{row.id} ended as {row.status}")
@@ -221,7 +224,7 @@ class _Books:
         if any(count > 1 for count in numbers.values()):
             self.duplicated.append(f"{row.id} was taken {len(sends)} times, attempts {sorted(numbers.elements())}")
         elif len(numbers) > 1:
-            may = self.rules.doubt and row.on_unknown == "resend" and len(numbers) - 1 <= row.resends
+            may = self.rules.doubt and not self.rules.told and row.on_unknown == "resend" and len(numbers) - 1 <= row.resends
             said = f"{row.id} was taken for attempts {sorted(numbers)} ({_reason(row)}; {row.on_unknown})"
             (self.twice if may else self.duplicated).append(said)
 

@@ -54,4 +54,6 @@ class Suite:
 
 #: Outcomes may have become unknown: a worker died, or a provider gave no clear answer.
 DOUBT = Rules(ends=frozenset({"delivered", "unknown"}), doubt=True)
+#: Posts take long enough to be interrupted.
+SLOW = {"latency": 0.5, "reports": {"statuses": [{"status": "delivered", "delay": 0.1}]}}
 suite = Suite()

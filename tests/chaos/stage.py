@@ -5,15 +5,15 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
 import amqp  # type: ignore[import-untyped]
 
-from chaos.system import PROVIDER, System, until
+from chaos.system import PROVIDER, System, Variation, until
 from chaos.wires import Wire
 from chaos.workload import Load
 from sms_contract import topology
@@ -30,6 +30,7 @@ class Stage:
     rng: random.Random
     accounts: dict[str, dict[str, str]]  #: of the simulated providers, by slug: sid and token
     say: Callable[[str], None]
+    variations: Mapping[str, Variation] = field(default_factory=dict)  #: how processes have been run from the beginning
 
     # When
 
@@ -115,6 +116,10 @@ class Stage:
         """Nobody listens at the provider until the block ends."""
         with self.wire("worker", PROVIDER).failing(Mode.REFUSE):
             yield
+
+    def vary(self, more: Mapping[str, Variation]) -> None:
+        """Run the named processes otherwise, and all others as from the beginning."""
+        self.system.vary({**self.variations, **more})
 
     def reset_wires(self, process: str) -> None:
         """Have a process open its connections again."""

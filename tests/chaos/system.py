@@ -62,6 +62,10 @@ class Variation:
     environment: Mapping[str, str] = field(default_factory=dict)
     prefix: tuple[str, ...] = ()
 
+    def over(self, other: "Variation | None") -> "Variation":
+        """Both of them."""
+        return self if other is None else Variation({**other.environment, **self.environment}, (*other.prefix, *self.prefix))
+
 
 @dataclass
 class System:

@@ -14,12 +14,13 @@ from chaos.people import People
 from chaos.scenario import Scenario
 from chaos.stage import Stage
 from chaos.system import NotSoError, System, Variation, until
-from chaos.workload import Load
+from chaos.workload import PATIENCE, Load
 
 #: A report follows quickly, so that a run does not wait for the network of somebody who does not exist.
 QUICK = {"reports": {"statuses": [{"status": "sent", "delay": 0.05}, {"status": "delivered", "delay": 0.1}]}}
 _BEFORE, _AFTER = 15, 20  #: accepted before the fault, and of what was first tried after it
-_HEALS = 60.0
+#: Seconds until it must be whole again. What is spoilt shows sooner.
+_HEALS, _HEALS_SPOILT = 60.0, 30.0
 #: A machine that is busy with something else refuses now and then; a fault that reaches the clients shows in far more than this share.
 _NOTICED = 0.05
 #: A repeat within the moment in which the end of its first try is being written.
@@ -82,6 +83,12 @@ class _Course:
     problems: list[str] = field(default_factory=list)
     accepting_after: float | None = None
     settled_after: float | None = None
+    #: Whether one problem says all that is wanted, as where a mutation is to be found.
+    found_enough: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        return self.found_enough and bool(self.problems)
 
 
 def run(
@@ -104,10 +111,11 @@ def run(
         events.append(f"{time.monotonic() - began:.1f} {event}")
         say(event)
 
-    stage = Stage(system=system, load=load, rng=rng, accounts=people.accounts, say=note)
-    course = _Course()
+    variations = {**scenario.variations, **{name: spoilt.over(scenario.variations.get(name)) for name, spoilt in (mutant or {}).items()}}
+    stage = Stage(system=system, load=load, rng=rng, accounts=people.accounts, say=note, variations=variations)
+    course = _Course(found_enough=mutant is not None)
     try:
-        system.vary({**scenario.variations, **(mutant or {})})
+        system.vary(variations)
         system.wait_ready()
         stage.behave(**(QUICK | dict(scenario.behaviour)))
         _carry_out(stage, scenario, people, background, course)
@@ -144,19 +152,20 @@ def _carry_out(stage: Stage, scenario: Scenario, people: People, background: Bac
             course.problems.append(f"the scenario failed: {type(fault).__name__}: {fault}")
         healed = time.monotonic()
         stage.say("the fault is over")
-        _accepts_again(stage, healed, course)
+        if not course.is_over:
+            _accepts_again(stage, healed, course)
     finally:
-        background.run(stage.load.stop())
+        background.run(stage.load.stop(patience=0.0 if course.is_over else PATIENCE))
         until(working.done, seconds=120, what="the clients at their end")
-    _wait_for_the_end(stage, scenario, people, course)
-    course.settled_after = time.monotonic() - healed
+    if not course.is_over:
+        _wait_for_the_end(stage, scenario, people, course)
+        course.settled_after = time.monotonic() - healed
 
 
 def _accepts_again(stage: Stage, healed: float, course: _Course) -> None:
+    what = f"{_AFTER} new messages accepted after the fault"
     try:
-        until(
-            lambda: stage.load.acknowledged_since(healed) >= _AFTER, seconds=_HEALS, what=f"{_AFTER} new messages accepted after the fault"
-        )
+        until(lambda: stage.load.acknowledged_since(healed) >= _AFTER, seconds=_HEALS_SPOILT if course.found_enough else _HEALS, what=what)
         course.accepting_after = time.monotonic() - healed
     except NotSoError as missed:
         course.problems.append(f"does not heal: {missed} (answers: {dict(stage.load.answers)}; {stage.system.unready()})")
@@ -173,6 +182,8 @@ def _wait_for_the_end(stage: Stage, scenario: Scenario, people: People, course: 
         account = evidence.account(stage, scenario.rules)
         course.account = account
         clean = clean + 1 if not account.problems else 0
+        if course.found_enough and (account.lost or account.duplicated or account.unexpected):
+            return
         state = (sorted(account.statuses.items()), len(evidence.taken), account.quota, len(account.lost), len(account.stuck))
         if state != seen:
             seen, moved = state, time.monotonic()

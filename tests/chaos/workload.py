@@ -19,7 +19,7 @@ from chaos.account import Attempted
 
 #: A good client's own time-out for a try, and how long it goes on after the load has ended.
 _TRY = aiohttp.ClientTimeout(total=10)
-_PATIENCE = 60.0
+PATIENCE = 60.0
 _AGAIN = {429, 503}
 _LANES = ("transactional", "transactional", "transactional", "otp", "promotional")
 
@@ -53,7 +53,7 @@ class Style:
     clients: int = 12
     rate: float = 30.0  #: messages a second, of all together
     repeats: float = 0.1  #: the share that is sent once more with the same key after its 202
-    cancels: float = 0.0  #: the share that is asked back at once
+    cancels: float = 0.0  #: the share that is asked back, half of it at once and half within a second
     fields: dict[str, Any] = field(default_factory=dict)
 
 
@@ -102,8 +102,8 @@ class Load:
             await asyncio.gather(*self._later)
             watcher.cancel()
 
-    async def stop(self) -> None:
-        self._give_up_at = time.monotonic() + _PATIENCE
+    async def stop(self, *, patience: float = PATIENCE) -> None:
+        self._give_up_at = time.monotonic() + patience
         self._stopping.set()
 
     async def _client(self, http: aiohttp.ClientSession, number: int) -> None:
@@ -138,6 +138,7 @@ class Load:
         take_back = self._rng.random() < self._style.cancels
         await self._until_clear(http, told, body)
         if told.tracking_ids and take_back:
+            await self._wait(max(0.0, self._rng.uniform(-1, 1)))
             await self._cancel(http, told)
         if told.tracking_ids and again:
             self._later.append(asyncio.create_task(self._repeat(http, told, body)))

@@ -2,12 +2,10 @@
 
 from contextlib import ExitStack
 
-from chaos.scenario import DOUBT, suite
-from chaos.scenarios.boundaries import CLAIMED
+from chaos.scenario import DOUBT, SLOW, suite
+from chaos.scenarios.boundaries import CLAIMED, JUDGED, PUBLISHED
 from chaos.stage import Stage
-
-#: Long enough to be killed in the middle of.
-_SLOW = {"latency": 0.5, "reports": {"statuses": [{"status": "delivered", "delay": 0.1}]}}
+from chaos.workload import Style
 
 
 @suite.scenario("F6", only_accepted=True, fast=True)
@@ -17,7 +15,7 @@ def intake_killed(stage: Stage) -> None:
         stage.kill("intake")
 
 
-@suite.scenario("F11", rules=DOUBT, behaviour=_SLOW, only_accepted=True, fast=True)
+@suite.scenario("F11", rules=DOUBT, behaviour=SLOW, only_accepted=True, fast=True)
 def worker_killed(stage: Stage) -> None:
     """Workers are killed with posts under way. What a provider had taken is found out by its report; `hold` is never sent again."""
     for _ in stage.moments(2):
@@ -25,7 +23,7 @@ def worker_killed(stage: Stage) -> None:
         stage.kill("worker", "worker-otp")
 
 
-@suite.scenario("F1")
+@suite.scenario("F1", style=Style(clients=36, rate=90))
 def gateway_killed(stage: Stage) -> None:
     """The gateway is killed under load. Clients that got no answer repeat with their keys: one message each, charged once."""
     for _ in stage.moments(3):
@@ -36,7 +34,8 @@ def gateway_killed(stage: Stage) -> None:
 def background_killed(stage: Stage) -> None:
     """Beat, upkeep and the web are killed again and again: ticks, sweeps, reports and the projection go on where they were."""
     for _ in stage.moments(3):
-        stage.kill("beat", "worker-upkeep", "web")
+        with JUDGED.held(stage):
+            stage.kill("beat", "worker-upkeep", "web")
 
 
 @suite.scenario("F11", rules=DOUBT, fast=True)
@@ -46,7 +45,7 @@ def all_killed(stage: Stage) -> None:
         stage.kill("gateway", "intake", "worker", "worker-otp", "worker-upkeep", "beat", "web")
 
 
-@suite.scenario("F11", rules=DOUBT, behaviour=_SLOW, only_accepted=True)
+@suite.scenario("F11", rules=DOUBT, behaviour=SLOW, only_accepted=True)
 def workers_frozen(stage: Stage) -> None:
     """Workers stand still past their lease and the wait for unknown outcomes, and wake up with old answers, which change nothing."""
     with stage.frozen("worker", "worker-otp"):
@@ -58,7 +57,7 @@ def worker_frozen_before_its_post(stage: Stage) -> None:
     """A worker has claimed, stands still past its lease, and wakes up with nothing posted: it posts nothing any more."""
     for _ in stage.moments(1):
         with ExitStack() as until_awake:
-            with stage.held(CLAIMED.process, CLAIMED.service, CLAIMED.mode, CLAIMED.markers):
+            with CLAIMED.held(stage):
                 until_awake.enter_context(stage.frozen("worker"))
             stage.last(stage.system.lease + 2, stage.system.lease + 4)
 
@@ -73,5 +72,8 @@ def intake_frozen(stage: Stage) -> None:
 @suite.scenario("F1")
 def gateway_frozen(stage: Stage) -> None:
     """The gateway stands still for longer than a reservation's deadline, and wakes up with requests whose clients are gone."""
-    with stage.frozen("gateway"):
-        stage.last(8, 14)
+    for _ in stage.moments(1):
+        with ExitStack() as until_awake:
+            with PUBLISHED.held(stage):
+                until_awake.enter_context(stage.frozen("gateway"))
+            stage.last(8, 14)

@@ -2,11 +2,12 @@
 
 import json
 import socket
+from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from chaos.account import Rules
-from chaos.scenario import suite
+from chaos.scenario import SLOW, suite
 from chaos.stage import Stage
 from chaos.system import NotSoError
 from chaos.workload import Style
@@ -56,9 +57,9 @@ def ten_copies_of_every_hint(stage: Stage) -> None:
                     stage.publish_task(channel, topology.UPKEEP, task, [])
 
 
-@suite.scenario("F9", rules=Rules(ends=frozenset({"delivered", "canceled"})), style=Style(cancels=0.5), only_accepted=True)
+@suite.scenario("F9", rules=Rules(ends=frozenset({"delivered", "canceled"})), style=Style(cancels=0.5), behaviour=SLOW, only_accepted=True)
 def cancels_that_overtake(stage: Stage) -> None:
-    """Half of the messages are asked back at once, while intake and workers are killed: canceled or sent, never both."""
+    """Half of the messages are asked back at once or soon, while intake and workers are killed: canceled or sent, never both."""
     for _ in stage.moments(3):
         stage.kill("intake")
         with stage.frozen("worker"):
@@ -79,6 +80,13 @@ def clients_hang_up(stage: Stage) -> None:
             ).encode()
             with socket.create_connection((url.hostname or "", url.port or 80), timeout=5) as connection:
                 connection.sendall(head + body[: len(body) if number % 3 else len(body) // 2])
+        stage.until(lambda: not _half_closed(url.port or 80), "every connection closed whose client has gone", seconds=5)
+
+
+def _half_closed(port: int) -> int:
+    """Connections to a port that their clients have closed and the server has not: state 08 in /proc/net/tcp (`proc_pid_net(5)`)."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[3] == "08" and int(row[1].rpartition(":")[2], 16) == port for row in rows)
 
 
 @suite.scenario("F28", only_accepted=True)

@@ -1,22 +1,28 @@
 """Networks that lose answers: done, and nobody was told."""
 
+from functools import partial
+from typing import Any
+
+from chaos.account import Rules
 from chaos.scenario import DOUBT, Scenario, suite
 from chaos.stage import Stage
 from chaos.system import PROVIDER
 from sms_simulators.fault_proxy import Mode
 
-#: Process, service, F number, whether outcomes may become unknown, whether clients may notice.
-_LOSING = (
-    ("gateway", "rabbitmq", "F3", False),
-    ("gateway", "redis", "F17", False),
-    ("intake", "rabbitmq", "F3", False),
-    ("intake", "postgresql", "F7", False),
-    ("worker", "postgresql", "F7", True),
-    ("worker", "redis", "F17", True),
-    ("worker", "rabbitmq", "F12", True),
-    ("worker", PROVIDER, "F13", True),
-    ("worker-upkeep", "postgresql", "F7", False),
-    ("worker-upkeep", "redis", "F17", False),
+#: No report, which would show what the worker should have shown.
+_UNREPORTED: dict[str, Any] = {"rules": Rules(ends=frozenset({"sent", "unknown"}), doubt=True), "behaviour": {"reports": {"statuses": []}}}
+#: Process, service, F number, and what is otherwise than usual.
+_LOSING: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
+    ("gateway", "rabbitmq", "F3", {}),
+    ("gateway", "redis", "F17", {}),
+    ("intake", "rabbitmq", "F3", {}),
+    ("intake", "postgresql", "F7", {}),
+    ("worker", "postgresql", "F7", {"rules": DOUBT}),
+    ("worker", "redis", "F17", _UNREPORTED),
+    ("worker", "rabbitmq", "F12", {"rules": DOUBT}),
+    ("worker", PROVIDER, "F13", {"rules": DOUBT}),
+    ("worker-upkeep", "postgresql", "F7", {}),
+    ("worker-upkeep", "redis", "F17", {}),
 )
 
 
@@ -27,22 +33,15 @@ def _lose_answers(process: str, service: str, stage: Stage) -> None:
             stage.last(3, 5)
 
 
-def _act(process: str, service: str):
-    def act(stage: Stage) -> None:
-        _lose_answers(process, service, stage)
-
-    return act
-
-
-for _process, _service, _number, _doubt in _LOSING:
+for _process, _service, _number, _how in _LOSING:
     suite.add(
         Scenario(
             name=f"answers-lost-{_process}-{_service}",
             number=_number,
             proves=f"What {_process} asks of {_service} is done, the answers are lost, and then the connections: it is found out, not done twice.",
-            act=_act(_process, _service),
-            **({"rules": DOUBT} if _doubt else {}),
+            act=partial(_lose_answers, _process, _service),
             only_accepted=_process != "gateway",
+            **_how,
         )
     )
 

@@ -103,6 +103,20 @@ def test_an_outcome_that_nobody_knows_waits_and_is_sent_once_more_then_stays_unk
     assert Attempt.objects.filter(message_id=made.tracking_id, outcome="unknown").count() == 2
 
 
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_a_worker_whose_clock_is_off_sends_what_is_still_valid(
+    stored: Make, client: Client, test_provider: Provider, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    """By its own clock a one-time password, valid for five minutes, would have ended before it came."""
+    made = stored(expires_at=now_ms() + 300_000)
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + hours * 3600)
+    dispatch("transactional", until=0)
+    monkeypatch.undo()
+    assert message(made).attempts == 1
+    assert Attempt.objects.get(message_id=made.tracking_id).outcome == "accepted"
+
+
 def test_hold_never_sends_again(stored: Make, client: Client, test_provider: Provider) -> None:
     made = stored(to="+15005550007", on_unknown="hold")
     dispatch("transactional", until=0)

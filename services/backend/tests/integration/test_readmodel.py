@@ -35,7 +35,7 @@ def drained():
     instance = uuid4()
 
     def say():
-        drain.beat(instance, holds_since=None, empty=True)
+        drain.beat(instance, held_for=None, empty=True)
 
     return say
 

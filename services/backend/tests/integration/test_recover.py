@@ -225,7 +225,7 @@ def test_what_only_redis_knows_is_named_and_the_read_model_put_right(alpha, live
 
 
 def test_it_is_not_done_while_intake_runs(client, ready):
-    drain.beat(uuid7(1), holds_since=None, empty=True)
+    drain.beat(uuid7(1), held_for=None, empty=True)
     with pytest.raises(ConflictError, match="stop intake, workers and beat first"):
         recover(timezone.now(), timezone.now())
     assert not Pause.objects.exists()

@@ -149,7 +149,7 @@ def test_a_pending_reservation_is_given_back_once(client, ready):
     cache.set(keyspace.quota(client.id, today()), 10)
     cache.zadd(keyspace.pending(client.id), {lost: old})
     cache.set(keyspace.reservation(client.id, lost), f"p|owner|{old}|3|{today()}||abc|0|{{}}")
-    drain.beat(lost, holds_since=None, empty=True)
+    drain.beat(lost, held_for=None, empty=True)
     by_many(lambda: upkeep.housekeeping(now=timezone.now()))
     assert int(cache.get(keyspace.quota(client.id, today()))) == 7
     assert not cache.exists(keyspace.reservation(client.id, lost))

@@ -52,7 +52,7 @@ WITH RECURSIVE clients AS (
 -- From a different client each time: where there are more than a claim has room for, each gets its turn.
 SELECT picked.* FROM (SELECT client_id FROM due ORDER BY random()) due, LATERAL (
     SELECT id, client_id, mode, lane, recipient, sender, text, wire_text, encoding, segments, providers, attempts, round, tried, unsuitable,
-           resends, failovers, provider, on_unknown, expires_at, traceparent
+           resends, failovers, provider, on_unknown, expires_at, traceparent, now() AS claimed_at
     FROM messages m
     WHERE m.lane = %(lane)s AND m.client_id = due.client_id AND m.status IN ('queued', 'scheduled')
       AND m.next_attempt_at <= now() AND m.expires_at > now() AND m.id >= %(floor)s

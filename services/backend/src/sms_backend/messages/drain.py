@@ -4,19 +4,20 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import Q
-from django.utils import timezone
 
+from sms_backend.core.clock import shared_now
 from sms_backend.messages.models import IntakeInstance
 
 #: An intake gives its channels up when it could not commit for less than this; silent for longer, it holds nothing any more.
 SILENT = timedelta(seconds=30)
 
 
-def beat(instance: UUID, *, holds_since: datetime | None, empty: bool) -> None:
-    """An intake says that it lives, since when it holds the oldest message not committed, and whether all queues were empty just now."""
-    now = timezone.now()
+def beat(instance: UUID, *, held_for: timedelta | None, empty: bool) -> None:
+    """An intake lives, has held the oldest message that is not committed for so long, and has just seen all queues empty or not."""
+    now = shared_now()
     seen = {"empty_at": now} if empty else {}
-    IntakeInstance.objects.update_or_create(id=instance, defaults={"heartbeat_at": now, "holds_since": holds_since, **seen})
+    since = None if held_for is None else now - held_for
+    IntakeInstance.objects.update_or_create(id=instance, defaults={"heartbeat_at": now, "holds_since": since, **seen})
 
 
 def join(instance: UUID) -> None:
@@ -32,12 +33,12 @@ def leave(instance: UUID) -> None:
 
 def intake_drained(since: datetime) -> bool:
     """
-    Whether everything that was published before `since` is stored.
+    Whether everything that was published before `since`, by the clock of PostgreSQL, is stored.
 
     The queues were seen empty at a moment after it, and since that moment each intake has said that it holds nothing from before. An intake
     that vanished makes earlier looks worthless: what it held is queued again.
     """
-    gone, _ = IntakeInstance.objects.filter(heartbeat_at__lt=timezone.now() - SILENT).delete()
+    gone, _ = IntakeInstance.objects.filter(heartbeat_at__lt=shared_now() - SILENT).delete()
     if gone:
         IntakeInstance.objects.update(empty_at=None)
         return False

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import timedelta
 from functools import partial
 from uuid import NAMESPACE_DNS, UUID, uuid4, uuid5
 
@@ -52,7 +52,7 @@ class Held:
     def __init__(self, queue: str, message: AbstractIncomingMessage) -> None:
         self.queue = queue
         self.message = message
-        self.since = datetime.now(UTC)
+        self.since = time.monotonic()
 
 
 class Intake:
@@ -146,7 +146,8 @@ class Intake:
             empty = await self._queues_are_empty()
             held = [*self._flight, *(first for queue in self._waiting.values() for first in list(queue)[:1])]
             oldest = min((one.since for one in held), default=None)
-            say = partial(drain.beat, self.instance, holds_since=oldest, empty=empty)
+            held_for = None if oldest is None else timedelta(seconds=time.monotonic() - oldest)
+            say = partial(drain.beat, self.instance, held_for=held_for, empty=empty)
             try:
                 await loop.run_in_executor(self._executor, say)
                 alive.touch()

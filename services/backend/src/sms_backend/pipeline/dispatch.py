@@ -47,7 +47,7 @@ waits = Waits(unknown=environment.smsgw_unknown_wait, unknown_otp=environment.sm
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Clock:
-    """One moment, by both clocks."""
+    """One moment, by PostgreSQL's clock and by the monotonic one: a worker's own may be hours off."""
 
     wall: float
     monotonic: float
@@ -117,7 +117,7 @@ def _deduplicates(slug: str) -> bool:
 def _send(plan: Plan, references: Mapping[UUID, str], providers: Snapshot, now: Conditions, *, claimed_at: float) -> None:
     starts = plan.starts
     lease_ends = claimed_at + environment.smsgw_lease - TOTAL
-    clock = Clock(wall=time.time(), monotonic=time.monotonic())
+    clock = Clock(wall=starts[0].message.claimed_at.timestamp(), monotonic=claimed_at)
     jobs = [
         Job(
             provider=adapters.get(s.provider),
@@ -188,7 +188,7 @@ def _outbound(start: claim.Start, reference: str) -> OutboundSms:
         sender=message.sender,
         encoding=Encoding(message.encoding),
         segments=message.segments,
-        validity=max(1, int(message.expires_at.timestamp() - time.time())),
+        validity=max(1, int((message.expires_at - message.claimed_at).total_seconds())),
         traffic_type=TrafficType(message.lane),
         mode=Mode(message.mode),
         callback_url=attempt_url(start.provider, adapters.callback_token(start.provider), tracking_id, start.number)

@@ -12,12 +12,12 @@ from enum import StrEnum
 
 import redis
 import structlog
-from django.utils import timezone
 
 from sms_backend.accounts import projection as accounts
 from sms_backend.accounts.models import Client
 from sms_backend.core import locks
 from sms_backend.core.cache import cache
+from sms_backend.core.clock import shared_now
 from sms_backend.core.readiness import mark, readiness
 from sms_backend.messages.drain import intake_drained
 from sms_backend.messages.hot import hot_cursor
@@ -129,7 +129,7 @@ def _advance() -> Phase:
 
 
 def _open_admission(run_id: str) -> Phase:
-    now = timezone.now()
+    now = shared_now()
     # Without a client nobody was ever admitted: there is nothing to wait for.
     if Client.objects.exists():
         ended = _publishes_ended(run_id)
@@ -157,7 +157,7 @@ def _publishes_ended(run_id: str) -> datetime:
     begun, ended = cache.hmget(_BEGUN, "run_id", "ended_ms")
     if ended is None or begun != run_id.encode():
         accounts.hide_clients()
-        moment = timezone.now() + PUBLISHES_END
+        moment = shared_now() + PUBLISHES_END
         cache.hset(_BEGUN, mapping={"run_id": run_id, "ended_ms": int(moment.timestamp() * 1000)})
         log.warning("readmodel.lost", run_id=run_id)
         return moment
@@ -166,7 +166,7 @@ def _publishes_ended(run_id: str) -> datetime:
 
 def _show_statuses() -> int:
     """Messages that are not final, and those that changed while a status is kept; newer ones show themselves."""
-    now = timezone.now()
+    now = shared_now()
     last = floor(int((now - _HORIZON).timestamp() * 1000))
     recent = now - timedelta(seconds=keyspace.FINAL_TTL)
     shown = 0

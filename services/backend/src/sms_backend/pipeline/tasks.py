@@ -3,8 +3,8 @@
 import time
 
 from celery import shared_task
-from django.utils import timezone
 
+from sms_backend.core.clock import shared_now
 from sms_backend.pipeline import dispatch as dispatching
 from sms_backend.pipeline import hints, receive, upkeep
 from sms_backend.pipeline.webhooks import deliverer
@@ -70,16 +70,16 @@ def read_model() -> None:
 @shared_task(name="pipeline.tally")
 def tally() -> None:
     """Add up what has changed, for the console."""
-    upkeep.tally(now=timezone.now())
+    upkeep.tally(now=shared_now())
 
 
 @shared_task(name="pipeline.housekeeping")
 def housekeeping() -> None:
     """Partitions, pending reservations, messages that nobody ever reported on."""
-    upkeep.housekeeping(now=timezone.now())
+    upkeep.housekeeping(now=shared_now())
 
 
 @shared_task(name="pipeline.retire")
 def retire() -> None:
     """Partitions past retention, and small tables' rows past their use."""
-    upkeep.retire(now=timezone.now())
+    upkeep.retire(now=shared_now())
