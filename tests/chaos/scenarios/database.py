@@ -4,7 +4,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 from uuid import UUID
@@ -171,14 +171,12 @@ def disk_full(stage: Stage) -> None:
 
 
 def _fill(file: Path) -> None:
-    with file.open("wb") as filler:
-        for size in (65536, 4096, 512):
-            try:
+    """To the last page; unbuffered, or closing the file would fail over what it could not write."""
+    with file.open("wb", buffering=0) as filler:
+        for size in (65536, 4096):
+            with suppress(OSError):
                 while True:
                     filler.write(b"x" * size)
-                    filler.flush()
-            except OSError:
-                continue
 
 
 def _nothing_parked(stage: Stage) -> None:
