@@ -5,10 +5,12 @@ import json
 import random
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any, NoReturn
 
-from chaos import mutations, report
+from chaos import report
 from chaos.background import background
+from chaos.mutations import BY_NAME, MUTATIONS
 from chaos.patches import variations
 from chaos.people import People, gather
 from chaos.scenario import Scenario
@@ -50,13 +52,14 @@ def _prove(named: list[Scenario], seed: int, arguments: argparse.Namespace) -> i
     wanted = [scenario for scenario in named if scenario.name not in skipped]
     trials: list[Trial] = []
     progress = report.Progress()
-    with background() as loop, own(Home(path=ROOT / "var" / "chaos"), loop) as system:
-        people = gather(system)
-        for number, scenario in enumerate(wanted, 1):
-            progress.begins(scenario, f"{number}/{len(wanted)}")
-            trial = run(scenario, system=system, people=people, background=loop, seed=seed, say=progress.event)
-            progress.ends(trial)
-            trials.append(trial)
+    for part in _parts(wanted, key=lambda scenario: scenario.clustered):
+        with background() as loop, own(Home(path=ROOT / "var" / "chaos"), loop, clustered=part[0].clustered) as system:
+            people = gather(system)
+            for scenario in part:
+                progress.begins(scenario, f"{len(trials) + 1}/{len(wanted)}")
+                trial = run(scenario, system=system, people=people, background=loop, seed=seed, say=progress.event)
+                progress.ends(trial)
+                trials.append(trial)
     if arguments.json:
         _write(report.document(trials, skipped, seed=seed))
     else:
@@ -67,21 +70,30 @@ def _prove(named: list[Scenario], seed: int, arguments: argparse.Namespace) -> i
 def _mutate(named: list[Scenario], seed: int, arguments: argparse.Namespace) -> int:
     """Each scenario under each mutation that it must find; one that it survives is no proof."""
     names = {scenario.name for scenario in named}
-    pairs = [(mutation, SCENARIOS[name]) for mutation in mutations.MUTATIONS for name in mutation.scenarios if name in names]
+    pairs = [
+        (mutation, SCENARIOS[name])
+        for mutation in MUTATIONS
+        for name in mutation.scenarios
+        if name in names and mutation.name in (arguments.only or BY_NAME)
+    ]
     told: list[dict[str, Any]] = []
     progress = report.Progress()
-    with background() as loop, own(Home(path=ROOT / "var" / "chaos"), loop) as system:
-        people: People | None = None
-        for number, (mutation, scenario) in enumerate(pairs, 1):
-            say(f"\n══ {mutation.name}: {mutation.wrong}")
-            progress.begins(scenario, f"{number}/{len(pairs)}")
-            # Clients of its own each time: what a mutant has spoilt is not charged to the next.
-            people = gather(system, providers=people.accounts if people else None)
-            mutant = variations(mutation.patch, system)
-            trial = run(scenario, system=system, people=people, background=loop, seed=seed, say=progress.event, mutant=mutant)
-            progress.ends(trial)
-            say(f"   {'SURVIVED: the scenario has not noticed' if trial.ok else 'found'}")
-            told.append({"mutation": mutation.name, "scenario": scenario.name, "found": not trial.ok, "by": trial.problems})
+    for part in _parts(pairs, key=lambda pair: pair[1].clustered):
+        with background() as loop, own(Home(path=ROOT / "var" / "chaos"), loop, clustered=part[0][1].clustered) as system:
+            people: People | None = None
+            for mutation, scenario in part:
+                say(f"\n══ {mutation.name}: {mutation.wrong}")
+                progress.begins(scenario, f"{len(told) + 1}/{len(pairs)}")
+                # Clients of its own each time: what a mutant has spoilt is not charged to the next.
+                people = gather(system, providers=people.accounts if people else None)
+                mutant = variations(mutation.patch, system)
+                trial = run(scenario, system=system, people=people, background=loop, seed=seed, say=progress.event, mutant=mutant)
+                progress.ends(trial)
+                say(f"   {'SURVIVED: the scenario has not noticed' if trial.ok else 'found'}")
+                seconds = round(trial.seconds, 1)
+                told.append(
+                    {"mutation": mutation.name, "scenario": scenario.name, "found": not trial.ok, "by": trial.problems, "seconds": seconds}
+                )
     survived = [f"{each['mutation']} under {each['scenario']}" for each in told if not each["found"]]
     if arguments.json:
         _write({"ok": not survived, "seed": seed, "mutations": told})
@@ -90,6 +102,11 @@ def _mutate(named: list[Scenario], seed: int, arguments: argparse.Namespace) -> 
             said = each["by"][0][:110] if each["by"] else ""
             sys.stdout.write(f"{'found   ' if each['found'] else 'SURVIVED'}  {each['mutation']:<34}{each['scenario']:<40}{said}\n")
     return 1 if survived else 0
+
+
+def _parts[T](everything: list[T], *, key: Callable[[T], bool]) -> list[list[T]]:
+    """Those for one broker, and those for three; without what is empty."""
+    return [part for clustered in (False, True) if (part := [one for one in everything if key(one) is clustered])]
 
 
 def _leave(*_: object) -> NoReturn:
@@ -106,6 +123,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="what there is, and what each proves")
     parser.add_argument("--fast", action="store_true", help="those that every ./smsgw test runs")
     parser.add_argument("--mutations", action="store_true", help="show that each can fail: run them against copies that are wrong")
+    parser.add_argument(
+        "--only", metavar="mutation", action="append", choices=sorted(BY_NAME), help="of the mutations only this; may be repeated"
+    )
     parser.add_argument("--seed", type=int, help="repeat a run's moments and choices")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     arguments = parser.parse_args()

@@ -4,7 +4,8 @@ import json
 from dataclasses import dataclass
 from uuid import uuid4
 
-from chaos.system import PROVIDER, System, until
+from chaos.system import PROVIDER, System
+from chaos.waiting import until
 from chaos.workload import Customer
 from sms_stack.calls import call
 

@@ -27,6 +27,7 @@ class Scenario:
     #: Whether clients must not notice anything.
     only_accepted: bool = False
     fast: bool = False  #: also run with every `./smsgw test`
+    clustered: bool = False  #: needs three brokers
     needs: Callable[[], str | None] = lambda: None  #: why it cannot be run on this machine
 
 

@@ -13,7 +13,8 @@ from uuid import uuid4
 
 import amqp  # type: ignore[import-untyped]
 
-from chaos.system import PROVIDER, System, Variation, until
+from chaos.system import PROVIDER, System, Variation
+from chaos.waiting import until
 from chaos.wires import Wire
 from chaos.workload import Load
 from sms_contract import topology

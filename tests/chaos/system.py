@@ -24,6 +24,8 @@ from psycopg.rows import namedtuple_row
 from redis import Redis
 
 from chaos.background import Background
+from chaos.cluster import Cluster, three_nodes
+from chaos.waiting import NotSoError, until
 from chaos.wires import Wire
 from sms_stack import lifecycle
 from sms_stack.calls import call
@@ -37,22 +39,6 @@ SERVICES = {"postgresql": "DATABASE_URL", "rabbitmq": "RABBITMQ_URL", "redis": "
 _TALKS_TO = {name: tuple(SERVICES) for name in APPLICATION} | {"gateway": ("rabbitmq", "redis")}
 PROVIDER = "provider"
 _RABBITMQCTL = ("/usr/lib/rabbitmq/bin/rabbitmqctl", "/opt/rabbitmq/sbin/rabbitmqctl")
-
-
-class NotSoError(AssertionError):
-    """A condition that was waited for did not come true; says what was seen last."""
-
-
-def until[T](condition: Callable[[], T], *, seconds: float, what: str) -> T:
-    """The first truthy value of a condition."""
-    deadline = time.monotonic() + seconds
-    while True:
-        seen = condition()
-        if seen:
-            return seen
-        if time.monotonic() > deadline:
-            raise NotSoError(f"{what}: not within {seconds:.0f} s; last seen: {seen!r}")
-        time.sleep(0.05)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +59,7 @@ class System:
 
     instance: Instance
     wires: dict[tuple[str, str], Wire] = field(default_factory=dict)
+    cluster: Cluster | None = None  #: of brokers, where there is not only one
     varied: Mapping[str, Variation] | None = None  #: how it runs now; None: as whoever started it has it
 
     @cached_property
@@ -194,20 +181,27 @@ def attached() -> System:
 
 
 @contextmanager
-def own(home: Home, background: Background, *, wired: Collection[str] = APPLICATION) -> Iterator[System]:
-    """An instance of our own, from nothing, with a wire between each process and each service; gone when the block ends."""
+def own(home: Home, background: Background, *, wired: Collection[str] = APPLICATION, clustered: bool = False) -> Iterator[System]:
+    """
+    An instance of our own, from nothing, with a wire between each process and each service; gone when the block ends.
+
+    `clustered`: with three brokers, to which each connection goes by turns.
+    """
     home.make()
     lifecycle.down(home)
     forget(home.data)
     shutil.rmtree(home.logs, ignore_errors=True)
     with ExitStack() as stack:
         stack.callback(lifecycle.down, home)
-        instance = lifecycle.up(home, services_only=True, simulator=True, given=own_environment() | IMPATIENT)
-        system = System(instance)
+        cluster = stack.enter_context(three_nodes(Home(path=home.path / "cluster"))) if clustered else None
+        external = {} if cluster is None else {"RABBITMQ_URL": cluster.url}
+        instance = lifecycle.up(home, services_only=True, simulator=True, given=own_environment() | IMPATIENT | external)
+        system = System(instance, cluster=cluster)
         ports = {name: urlsplit(url).port or 0 for name, url in instance.service_urls.items()}
         for name in wired:
             for service in _TALKS_TO[name]:
-                system.wires[name, service] = stack.enter_context(Wire.to(ports[service], background))
+                others = cluster.ports[1:] if cluster is not None and service == "rabbitmq" else ()
+                system.wires[name, service] = stack.enter_context(Wire.to(ports[service], background, others=others))
         system.wires["worker", PROVIDER] = stack.enter_context(Wire.to(instance.ports[SIMULATOR], background))
         lifecycle.manage(instance, "prepare")
         system.vary({})

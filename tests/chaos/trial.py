@@ -13,7 +13,8 @@ from chaos.evidence import read
 from chaos.people import People
 from chaos.scenario import Scenario
 from chaos.stage import Stage
-from chaos.system import NotSoError, System, Variation, until
+from chaos.system import System, Variation
+from chaos.waiting import NotSoError, until
 from chaos.workload import PATIENCE, Load
 
 #: A report follows quickly, so that a run does not wait for the network of somebody who does not exist.

@@ -17,9 +17,9 @@ class Wire:
 
     @classmethod
     @contextmanager
-    def to(cls, port: int, background: Background) -> Iterator["Wire"]:
-        """A proxy to a port of this machine, until the block ends."""
-        proxy = FaultProxy(upstream=("127.0.0.1", port))
+    def to(cls, port: int, background: Background, *, others: Sequence[int] = ()) -> Iterator["Wire"]:
+        """A proxy to a port of this machine, or by turns to several, until the block ends."""
+        proxy = FaultProxy(upstream=("127.0.0.1", port), others=[("127.0.0.1", other) for other in others])
         background.run(proxy.__aenter__())
         try:
             yield cls(proxy, background)

@@ -61,13 +61,20 @@ class _Line:
 
 
 class FaultProxy:
-    """Listens while it is entered. `holding`: how many connections are held since the mode was set."""
+    """
+    Listens while it is entered. `holding`: how many connections are held since the mode was set.
 
-    def __init__(self, *, upstream: tuple[str, int], host: str = "127.0.0.1", port: int = 0) -> None:
+    `others`: further upstreams, as a load balancer has them. Each connection goes to the next in turn that takes it.
+    """
+
+    def __init__(
+        self, *, upstream: tuple[str, int], others: Sequence[tuple[str, int]] = (), host: str = "127.0.0.1", port: int = 0
+    ) -> None:
         self.mode = Mode.PASS
         self.host = host
         self.port = port
-        self._upstream = upstream
+        self._upstreams = [upstream, *others]
+        self._turn = 0
         self.holding = 0
         self._amount = 0.0
         self._markers: tuple[bytes, ...] = ()
@@ -132,7 +139,7 @@ class FaultProxy:
             self._writers.discard(writer)
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        upstream_reader, upstream_writer = await asyncio.open_connection(*self._upstream)
+        upstream_reader, upstream_writer = await self._connect()
         self._writers.add(upstream_writer)
         line = _Line()
         requests = asyncio.create_task(self._pump(reader, upstream_writer, line, answers=False))
@@ -147,6 +154,15 @@ class FaultProxy:
             await asyncio.gather(requests, answers, return_exceptions=True)
             upstream_writer.close()
             self._writers.discard(upstream_writer)
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Raises `OSError` where nobody takes it."""
+        for _ in self._upstreams[1:]:
+            self._turn += 1
+            with suppress(OSError):
+                return await asyncio.open_connection(*self._upstreams[self._turn % len(self._upstreams)])
+        self._turn += 1
+        return await asyncio.open_connection(*self._upstreams[self._turn % len(self._upstreams)])
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, line: _Line, *, answers: bool) -> None:
         passed = 0

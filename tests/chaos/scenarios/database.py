@@ -13,7 +13,7 @@ from psycopg import sql
 
 from chaos.scenario import DOUBT, suite
 from chaos.stage import Stage
-from chaos.system import NotSoError
+from chaos.waiting import NotSoError
 
 
 @suite.scenario("F7", rules=DOUBT, only_accepted=True)

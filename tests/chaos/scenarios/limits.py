@@ -8,7 +8,8 @@ from pathlib import Path
 from chaos.account import Rules
 from chaos.scenario import DOUBT, Scenario, suite
 from chaos.stage import Stage
-from chaos.system import NotSoError, Variation
+from chaos.system import Variation
+from chaos.waiting import NotSoError
 
 _LIBRARY = next((str(path) for path in sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), "")
 

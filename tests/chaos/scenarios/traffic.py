@@ -9,7 +9,7 @@ from uuid import uuid4
 from chaos.account import Rules
 from chaos.scenario import SLOW, suite
 from chaos.stage import Stage
-from chaos.system import NotSoError
+from chaos.waiting import NotSoError
 from chaos.workload import Style
 from sms_contract import topology
 
