@@ -35,6 +35,12 @@ class Wire:
         """How many connections are held now."""
         return self.proxy.holding
 
+    def lead_to(self, port: int) -> None:
+        """Reset what is open, and let the next connection go there."""
+        self.background.run(self.proxy.set(Mode.RST))
+        self.proxy.prefer(("127.0.0.1", port))
+        self.background.run(self.proxy.set(Mode.PASS))
+
     @contextmanager
     def failing(self, mode: Mode, amount: float = 0.0, *, markers: Sequence[bytes] = ()) -> Iterator[None]:
         """Fail so until the block ends; connections that have lost something are reset then, as a network would sooner or later."""

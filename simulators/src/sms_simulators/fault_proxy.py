@@ -109,6 +109,10 @@ class FaultProxy:
         elif self._server is None:
             await self._listen()
 
+    def prefer(self, upstream: tuple[str, int]) -> None:
+        """Have the next connection go to this one of the upstreams, if it takes it, and those after it by turns as before."""
+        self._turn = self._upstreams.index(upstream) - 1
+
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._accept, self.host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]

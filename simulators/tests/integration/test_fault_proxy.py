@@ -202,3 +202,23 @@ async def test_a_held_request_arrives_when_it_is_let_go_and_never_if_its_client_
         assert await patient.reader.readline() == b"ack 1\n"
     await patient.ask(b"after\n")
     assert echo[1] == [b"ack 1\n", b"after\n"]
+
+
+async def test_by_turns_each_connection_goes_to_one_of_several_and_never_to_who_is_gone(echo):
+    _, heard = echo
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        async with FaultProxy(upstream=nobody.getsockname(), others=[echo[0]]) as proxy:
+            for number in range(4):
+                reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+                assert await Connection(reader, writer).ask(b"%d\n" % number) == b"%d\n" % number
+                writer.close()
+    assert heard == [b"0\n", b"1\n", b"2\n", b"3\n"]
+
+
+async def test_a_preferred_upstream_gets_the_next_connection(echo):
+    async with FaultProxy(upstream=("127.0.0.1", 1), others=[("127.0.0.1", 2), echo[0]]) as proxy:
+        proxy.prefer(echo[0])
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        assert await Connection(reader, writer).ask(b"here\n") == b"here\n"
+        writer.close()

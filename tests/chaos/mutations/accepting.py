@@ -8,7 +8,15 @@ MUTATIONS = (
     mutation(
         "confirm-not-awaited",
         "The gateway says 202 when it has published, and does not wait for the confirm.",
-        ("publishes-lost", "full-queue", "memory-alarm", "disk-alarm"),
+        (
+            "publishes-lost",
+            "full-queue",
+            "memory-alarm",
+            "disk-alarm",
+            "cluster-leader-killed",
+            "cluster-leader-frozen",
+            "cluster-leader-cut-off",
+        ),
         (
             f"{_GATEWAY}/broker.py",
             """                await _publish(channel, queue, body, kind=kind, headers=headers)
@@ -49,6 +57,7 @@ MUTATIONS = (
             "connections-closed",
             "wires-reset",
             "file-descriptors-exhausted",
+            "cluster-without-a-majority",
         ),
         (
             f"{_GATEWAY}/broker.py",

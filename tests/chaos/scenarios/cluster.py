@@ -2,7 +2,7 @@
 
 import signal
 
-from chaos.cluster import Cluster
+from chaos.cluster import Cluster, Node
 from chaos.scenario import suite
 from chaos.stage import Stage
 from chaos.waiting import NotSoError
@@ -18,6 +18,14 @@ def _cluster(stage: Stage) -> Cluster:
     return cluster
 
 
+def _leader(stage: Stage, cluster: Cluster) -> Node:
+    """Who leads, when the gateway publishes to that very node."""
+    leader = cluster.leader()
+    stage.wire("gateway", "rabbitmq").lead_to(leader.service.port)
+    stage.accepted(5)
+    return leader
+
+
 def _whole(stage: Stage, cluster: Cluster) -> None:
     stage.until(cluster.whole, "three nodes together", seconds=_WHOLE)
 
@@ -27,7 +35,7 @@ def cluster_leader_killed(stage: Stage) -> None:
     """The node that leads the queue is killed, again and again: another one leads, and nothing that was confirmed is gone."""
     cluster = _cluster(stage)
     for _ in stage.moments(2):
-        leader = cluster.leader()
+        leader = _leader(stage, cluster)
         stage.say(f"kill -9 node {leader.name}, which leads")
         leader.signal(signal.SIGKILL)
         stage.accepted(20, seconds=_ELECTED)
@@ -40,7 +48,7 @@ def cluster_leader_frozen(stage: Stage) -> None:
     """The node that leads hangs with its connections open: another one leads, and the old one, woken up, confirms nothing of its own."""
     cluster = _cluster(stage)
     for _ in stage.moments(1):
-        leader = cluster.leader()
+        leader = _leader(stage, cluster)
         stage.say(f"SIGSTOP node {leader.name}, which leads")
         leader.signal(signal.SIGSTOP)
         try:
@@ -55,7 +63,7 @@ def cluster_leader_cut_off(stage: Stage) -> None:
     """A partition: the node that leads sees no other. It pauses, the majority goes on, and both are one afterwards."""
     cluster = _cluster(stage)
     for _ in stage.moments(1):
-        leader = cluster.leader()
+        leader = _leader(stage, cluster)
         stage.say(f"node {leader.name}, which leads, is cut off")
         with cluster.cut_off(leader):
             stage.accepted(20, seconds=_ELECTED)
