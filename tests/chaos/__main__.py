@@ -85,7 +85,7 @@ def _mutate(named: list[Scenario], seed: int, arguments: argparse.Namespace) -> 
                 say(f"\n══ {mutation.name}: {mutation.wrong}")
                 progress.begins(scenario, f"{len(told) + 1}/{len(pairs)}")
                 # Clients of its own each time: what a mutant has spoilt is not charged to the next.
-                people = gather(system, providers=people.accounts if people else None)
+                people = gather(system, like=people)
                 mutant = variations(mutation.patch, system)
                 trial = run(scenario, system=system, people=people, background=loop, seed=seed, say=progress.event, mutant=mutant)
                 progress.ends(trial)

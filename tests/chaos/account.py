@@ -75,6 +75,7 @@ class Rules:
 
     ends: frozenset[str] = frozenset({"delivered"})  #: in which acknowledged messages may be, at the end
     doubt: bool = False  #: whether outcomes may have become unknown
+    settled: bool = False  #: no reservation may be left: each is done, or its charge is back
     told: bool = False  #: each send that is taken is reported on soon: then no doubt is left about it
 
 
@@ -150,7 +151,7 @@ def settle(
         unanswered=books.unanswered,
         unknown=books.unknown,
         twice=books.twice,
-        quota=_quota(charges, _sums(stored) if all_charged is None else all_charged),
+        quota=_quota(charges, _sums(stored) if all_charged is None else all_charged, settled=rules.settled),
         statuses=dict(Counter(row.status for row in stored)),
     )
 
@@ -240,7 +241,7 @@ def _sums(stored: Iterable[Stored]) -> dict[str, int]:
     return dict(sums)
 
 
-def _quota(charges: Iterable[Charge], all_charged: Mapping[str, int]) -> list[str]:
+def _quota(charges: Iterable[Charge], all_charged: Mapping[str, int], *, settled: bool) -> list[str]:
     found = []
     for charge in charges:
         due = all_charged.get(charge.client, 0)
@@ -248,6 +249,8 @@ def _quota(charges: Iterable[Charge], all_charged: Mapping[str, int]) -> list[st
             found.append(f"{charge.client} has messages of {due} segments, and PostgreSQL has charged {charge.usage}")
         if charge.counter < due:
             found.append(f"{charge.client} is undercharged: {charge.counter} of {due} segments")
+        if settled and charge.pending:
+            found.append(f"{charge.client} has {charge.pending} reservations that nobody has settled")
         if charge.counter - due > charge.pending:
             found.append(f"{charge.client} is charged {charge.counter - due} segments too many, and only {charge.pending} are pending")
     return found

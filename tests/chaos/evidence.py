@@ -8,13 +8,14 @@ from chaos.account import Account, Charge, Rules, Stored, Taken, settle
 from chaos.stage import Stage
 from chaos.workload import Customer
 from sms_contract import keyspace
+from sms_providers.references import whole_number
 
 _ROWS = """
 SELECT m.id::text, m.client_id, m.text, m.status, m.on_unknown, m.resends,
     CASE WHEN m.refunded_at IS NULL THEN m.charged_segments ELSE 0 END AS charged,
-    coalesce(a.numbers, '{}') AS numbers, coalesce(a.whys, '{}') AS whys, coalesce(a.starts, '{}') AS starts
+    coalesce(a.numbers, '{}') AS numbers, coalesce(a.refs, '{}') AS refs, coalesce(a.whys, '{}') AS whys, coalesce(a.starts, '{}') AS starts
 FROM messages m LEFT JOIN LATERAL (
-    SELECT array_agg(number ORDER BY number) AS numbers,
+    SELECT array_agg(number ORDER BY number) AS numbers, array_agg(coalesce(reference, message_id::text) ORDER BY number) AS refs,
         array_agg(CASE WHEN outcome = 'unknown' OR error_code = 'provider.unknown_outcome' THEN coalesce(error_detail, 'no clear answer')
                   END ORDER BY number) AS whys,
         array_agg(extract(epoch FROM started_at)::float8 ORDER BY number) AS starts
@@ -55,7 +56,7 @@ def read(stage: Stage, customers: Sequence[Customer]) -> Evidence:
     """The whole; asks each of them once."""
     ids = [customer.id for customer in customers]
     # First: what is taken afterwards must not seem to be missing in PostgreSQL.
-    taken = [Taken(text=entry["body"], attempt=int(entry["attempt"]), at=entry["accepted_at"]) for entry in stage.ledger()]
+    ledger = stage.ledger()
     with stage.system.sql() as sql:
         rows = sql.execute(_ROWS, [ids, f"{stage.load.run} %"]).fetchall()
         aliases = {
@@ -64,6 +65,12 @@ def read(stage: Stage, customers: Sequence[Customer]) -> Evidence:
         }
         due = {row.client_id: int(row.due or 0) for row in sql.execute(_CHARGED, [ids]).fetchall()}
         used = {row.client_id: row for row in sql.execute(_USED, [ids]).fetchall()}
+    # Who calls us back at an address of the message's own has the attempt in it; who is asked has our reference, as a number.
+    named = {str(whole_number(ref)): number for row in rows for number, ref in zip(row.numbers, row.refs, strict=True)}
+    taken = [
+        Taken(text=entry["body"], attempt=int(entry.get("attempt") or named.get(entry.get("reference"), 0)), at=entry["accepted_at"])
+        for entry in ledger
+    ]
     charges = []
     for client in ids:
         days = used[client].days if client in used else []

@@ -12,6 +12,9 @@ from chaos.system import System, Variation
 from sms_stack.home import ROOT
 from sms_stack.instance import APPLICATION
 
+_PATH = "PYTHONPATH"
+_COMPILED = shutil.ignore_patterns("__pycache__")
+
 
 class StaleError(AssertionError):
     """A change does not fit the code any more: bring it up to date, or the proof that it stands for is none."""
@@ -53,16 +56,20 @@ class Patch:
             contents[change.file] = change.applied(contents.get(change.file) or (ROOT / change.file).read_text())
         return contents
 
-    def variation(self, system: System) -> Variation:
-        """Have a process run it."""
-        folder = system.instance.home.path / "patched" / self.name
+    def variation(self, system: System, *, over: Variation | None = None) -> Variation:
+        """Have a process run it. `over`: with what is changed already."""
+        before = None if over is None else over.environment.get(_PATH)
+        folder = system.instance.home.path / "patched" / (self.name if before is None else f"{Path(before).name}+{self.name}")
         shutil.rmtree(folder, ignore_errors=True)
+        if before is not None:
+            shutil.copytree(before, folder, ignore=_COMPILED)
         for package in {change.package for change in self.changes}:
-            shutil.copytree(ROOT / package, folder / package.name, ignore=shutil.ignore_patterns("__pycache__"))
-        for file, content in self.changed().items():
-            package = next(change.package for change in self.changes if change.file == file)
-            (folder / package.name / Path(file).relative_to(package)).write_text(content)
-        return Variation(environment={"PYTHONPATH": str(folder)})
+            if not (folder / package.name).exists():
+                shutil.copytree(ROOT / package, folder / package.name, ignore=_COMPILED)
+        for change in self.changes:
+            file = folder / change.package.name / Path(change.file).relative_to(change.package)
+            file.write_text(change.applied(file.read_text()))
+        return Variation(environment={_PATH: str(folder)})
 
 
 def variations(patch: Patch, system: System) -> dict[str, Variation]:

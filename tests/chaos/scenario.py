@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chaos.account import Rules
+from chaos.people import TWILIO
 from chaos.stage import Stage
 from chaos.system import Variation
 from chaos.workload import Style
@@ -27,6 +28,8 @@ class Scenario:
     #: Whether clients must not notice anything.
     only_accepted: bool = False
     fast: bool = False  #: also run with every `./smsgw test`
+    patience: float = 0.0  #: seconds that all may take to end beyond what leases and waits take
+    vendor: str = TWILIO  #: whose simulated accounts take messages
     clustered: bool = False  #: needs three brokers
     needs: Callable[[], str | None] = lambda: None  #: why it cannot be run on this machine
 

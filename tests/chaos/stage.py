@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import amqp  # type: ignore[import-untyped]
 
+from chaos.people import Account, settings_of
 from chaos.system import PROVIDER, System, Variation
 from chaos.waiting import until
 from chaos.wires import Wire
@@ -29,7 +30,7 @@ class Stage:
     system: System
     load: Load
     rng: random.Random
-    accounts: dict[str, dict[str, str]]  #: of the simulated providers, by slug: sid and token
+    accounts: Mapping[str, Account]  #: of the simulated providers, by slug
     say: Callable[[str], None]
     variations: Mapping[str, Variation] = field(default_factory=dict)  #: how processes have been run from the beginning
 
@@ -110,7 +111,7 @@ class Stage:
     def behave(self, **behaviour: Any) -> None:
         """Have the simulated providers behave so from now on."""
         for account in self.accounts.values():
-            self.system.simulate("PUT", f"accounts/{account['sid']}", {"auth_token": account["token"], "behaviour": behaviour})
+            self.system.simulate("PUT", f"accounts/{account['sid']}", settings_of(account, behaviour=behaviour))
 
     @contextmanager
     def refusing_provider(self) -> Iterator[None]:

@@ -100,7 +100,8 @@ class System:
         self.varied = dict(variations)
         programs = [self._wired(program, variations.get(program.name, Variation())) for program in self.instance.programs()]
         self.supervisor.apply(programs)
-        self.supervisor.start([name for name in APPLICATION if name not in self.supervisor.running()])
+        running = self.supervisor.running()
+        self.supervisor.start([program.name for program in programs if program.name not in running])
 
     def _wired(self, program: Program, variation: Variation) -> Program:
         wired = {

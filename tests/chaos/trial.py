@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
@@ -118,6 +118,8 @@ def run(
     try:
         system.vary(variations)
         system.wait_ready()
+        people.turn_to(system, scenario.vendor)
+        stage = replace(stage, accounts=people.accounts)
         stage.behave(**(QUICK | dict(scenario.behaviour)))
         _carry_out(stage, scenario, people, background, course)
     except NotSoError as missed:
@@ -174,7 +176,7 @@ def _accepts_again(stage: Stage, healed: float, course: _Course) -> None:
 
 def _wait_for_the_end(stage: Stage, scenario: Scenario, people: People, course: _Course) -> None:
     """Until the account is clean twice, or cannot become clean any more: it is beyond repair, or nothing has moved for too long."""
-    patience = stage.system.lease + stage.system.unknown_wait + 20
+    patience = stage.system.lease + stage.system.unknown_wait + 20 + scenario.patience
     seen: object = None
     moved = time.monotonic()
     clean = broken = 0

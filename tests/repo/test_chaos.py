@@ -111,6 +111,11 @@ def test_every_scenario_is_the_finder_of_a_mutation():
     assert set(SCENARIOS) - {name for mutation in MUTATIONS for name in mutation.scenarios} == set()
 
 
+def test_where_all_must_be_settled_a_reservation_that_is_pending_is_a_violation():
+    charges = [replace(CHARGE, counter=3, pending=2)]
+    assert "2 reservations that nobody has settled" in account(charges=charges, rules=Rules(settled=True)).quota[0]
+
+
 def test_a_reservation_that_is_pending_may_be_charged_for_a_while():
     assert account(charges=[replace(CHARGE, counter=3, pending=2)]).problems == []
 

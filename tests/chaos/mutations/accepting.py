@@ -109,7 +109,7 @@ MUTATIONS = (
     mutation(
         "own-clock",
         "The gateway goes by its own clock, and not by that of Redis.",
-        ("clock-gateway+2h",),
+        ("clock-gateway+2h", "midnight-passes"),
         (
             f"{_GATEWAY}/clock.py",
             "        self._anchor = redis_ms - (before + after) * 500",

@@ -116,7 +116,12 @@ MUTATIONS = (
     mutation(
         "unknown-goes-elsewhere",
         "A send without a clear answer goes to the next provider.",
-        ("provider-takes-it-and-does-not-say-so", "provider-never-tells", "answers-lost-worker-provider"),
+        (
+            "provider-takes-it-and-does-not-say-so",
+            "provider-never-tells",
+            "answers-lost-worker-provider",
+            "asked-vendor-takes-it-and-does-not-say-so",
+        ),
         (f"{_BACKEND}/pipeline/retry.py", "    if result.is_unknown:\n", "    if result is None:\n"),
     ),
     mutation(

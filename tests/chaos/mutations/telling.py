@@ -93,4 +93,20 @@ MUTATIONS = (
 """,
         ),
     ),
+    mutation(
+        "asked-once",
+        "A provider that has been asked and was not heard is not asked again.",
+        ("asked-vendors-answers-are-lost",),
+        (
+            f"{_BACKEND}/messages/inquiries.py",
+            "    forget(cursor, over)\n",
+            "    forget(cursor, [(row.message_id, row.number) for row in taken])\n",
+        ),
+    ),
+    mutation(
+        "never-given-back",
+        "Nobody looks for reservations that nobody finishes.",
+        ("overcharge-is-given-back",),
+        (f"{_BACKEND}/pipeline/reservations.py", "    if not intake_drained(cutoff):\n", "    if intake_drained(cutoff) is not None:\n"),
+    ),
 )

@@ -99,7 +99,7 @@ _killed(
     markers=(_QUOTA,),
     proves="Killed when Redis has reserved and the gateway has not heard: the repeat takes the reservation over, charged once.",
 )
-_killed(
+PUBLISHING = _killed(
     "gateway-publishing",
     "F1",
     at=(_BEFORE, "rabbitmq"),

@@ -1,12 +1,17 @@
 """Providers that misbehave in every way, under both policies, and reports that come as they like."""
 
 from chaos.account import Rules
+from chaos.people import KAVENEGAR
 from chaos.scenario import DOUBT, suite
 from chaos.stage import Stage
+from chaos.system import PROVIDER
 from chaos.workload import Style
+from sms_simulators.fault_proxy import Mode
 
 _DELIVERED = [{"status": "delivered", "delay": 0.3}]
 _SLOW_LOAD = Style(rate=15.0)
+#: Not found counts only twice, a minute apart.
+LOOKED_UP = 90.0
 _UNCLEAR = ("accept_then_silence", "accept_then_500", "accept_then_reset", "malformed_2xx", "no_id_2xx")
 
 
@@ -115,3 +120,27 @@ def reports_forged(stage: Stage) -> None:
     stage.accepted(40)
     stage.until(lambda: stage.judged("forged") >= 80, "80 forged reports judged")
     stage.behave(reports={"statuses": []})
+
+
+@suite.scenario(
+    "F13",
+    vendor=KAVENEGAR,
+    patience=LOOKED_UP,
+    rules=Rules(doubt=True, told=True),
+    style=_SLOW_LOAD,
+    only_accepted=True,
+    behaviour={"rules": [{"action": action, "share": 0.15} for action in _UNCLEAR], "reports": {"statuses": _DELIVERED}},
+)
+def asked_vendor_takes_it_and_does_not_say_so(stage: Stage) -> None:
+    """A vendor that is asked says by our reference that it has the message: sent once, and nothing stays in doubt, though the askers are killed."""
+    for _ in stage.moments(3, least=2, most=4):
+        stage.kill("worker-upkeep")
+
+
+@suite.scenario("F13", vendor=KAVENEGAR, patience=LOOKED_UP, rules=Rules(doubt=True, told=True), style=_SLOW_LOAD, only_accepted=True)
+def asked_vendors_answers_are_lost(stage: Stage) -> None:
+    """It takes messages, and tells of them when it is asked, and neither is heard for a while: it is asked again, and nothing goes out twice."""
+    for _ in stage.moments(2, least=3, most=5):
+        stage.say("answers of the provider are lost")
+        with stage.wire("worker", PROVIDER).failing(Mode.DROP_RESPONSES):
+            stage.last(4, 6)

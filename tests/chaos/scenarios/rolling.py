@@ -25,7 +25,7 @@ def rolling_upgrade(stage: Stage) -> None:
     upgraded = {}
     for name in ("gateway", "intake", "worker", "worker-otp", "worker-upkeep"):
         for _ in stage.moments(1, least=0.1, most=0.5):
-            upgraded[name] = NEXT.variation(stage.system)
+            upgraded[name] = NEXT.variation(stage.system, over=stage.variations.get(name))
             stage.say(f"upgrade {name}")
             stage.vary(upgraded)
     stage.accepted(20)
