@@ -4,6 +4,7 @@ import io
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
@@ -127,3 +128,22 @@ def manage() -> Callable[..., str]:
 def manage_json(manage: Callable[..., str]) -> Callable[..., Any]:
     """Run an operator's command, for its document."""
     return lambda *arguments: json.loads(manage(*arguments, "--json"))
+
+
+@contextmanager
+def _hidden(message_id: str) -> Iterator[None]:
+    with hot_cursor() as cursor:
+        cursor.execute("CREATE TABLE away AS SELECT * FROM messages WHERE id = %s", (message_id,))
+        cursor.execute("DELETE FROM messages WHERE id = %s", (message_id,))
+    try:
+        yield
+    finally:
+        with hot_cursor() as cursor:
+            cursor.execute("INSERT INTO messages SELECT * FROM away")
+            cursor.execute("DROP TABLE away")
+
+
+@pytest.fixture
+def out_of_sight() -> Callable[[str], AbstractContextManager[None]]:
+    """A message whose row is not in `messages` for a while, as if its partition were detached; its attempts are where they were."""
+    return _hidden

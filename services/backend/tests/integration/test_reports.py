@@ -4,8 +4,8 @@ import base64
 import hashlib
 import hmac
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
@@ -31,6 +31,7 @@ from sms_contract.status import Status
 SID, TOKEN = "AC" + "a" * 32, "token"
 Make = Callable[..., Submission]
 Post = Callable[..., UUID]
+OutOfSight = Callable[[str], AbstractContextManager[None]]
 
 
 @pytest.fixture
@@ -87,20 +88,6 @@ def report(status: str, **more: str) -> dict[str, str]:
     return {"MessageSid": "SM1", "MessageStatus": status, "AccountSid": SID} | more
 
 
-@contextmanager
-def out_of_sight(made: Submission) -> Iterator[None]:
-    """Its row is not in `messages`, and its attempts are where they were."""
-    with hot_cursor() as cursor:
-        cursor.execute("CREATE TABLE away AS SELECT * FROM messages WHERE id = %s", (made.tracking_id,))
-        cursor.execute("DELETE FROM messages WHERE id = %s", (made.tracking_id,))
-    try:
-        yield
-    finally:
-        with hot_cursor() as cursor:
-            cursor.execute("INSERT INTO messages SELECT * FROM away")
-            cursor.execute("DROP TABLE away")
-
-
 def all_received() -> int:
     return receive_all(until=time.monotonic() + 10)
 
@@ -149,14 +136,14 @@ def test_a_report_that_matches_nothing_yet_is_kept_and_matched_later(stored: Mak
 
 @pytest.mark.parametrize("of_one_message", [True, False])
 def test_a_report_on_a_message_that_is_out_of_sight_is_kept_until_it_is_back(
-    stored: Make, client: Client, alpha: Provider, post: Post, *, of_one_message: bool
+    stored: Make, client: Client, alpha: Provider, post: Post, out_of_sight: OutOfSight, *, of_one_message: bool
 ) -> None:
     """As while an operator has its partition detached: counted as applied, it would be lost to a message that is `sent` for good."""
     made = stored()
     sent(made)
     url = attempt_url("alpha", alpha.callback_token, made.tracking_id, 1)
     post(report("delivered"), url=url if of_one_message else account_url("alpha", alpha.callback_token))
-    with out_of_sight(made):
+    with out_of_sight(made.tracking_id):
         all_received()
         assert persist(lambda cursor: adopt_orphans(cursor, limit=10)) == 0
         assert not Receipt.objects.filter(applied_at__isnull=False).exists()

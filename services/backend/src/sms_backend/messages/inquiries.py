@@ -61,6 +61,8 @@ WHERE a.message_id BETWEEN %s AND %s AND m.id BETWEEN %s AND %s
        OR (a.outcome = 'accepted' AND (a.report IS NULL OR a.report = 'sent') AND m.status IN ('sent', 'sending', 'queued')))
 """
 
+_SEEN = "SELECT id FROM messages WHERE id = ANY(%s::uuid[]) AND id BETWEEN %s AND %s"
+
 _FORGET = """
 DELETE FROM inquiries i USING unnest(%s::uuid[], %s::int[]) AS x (id, number) WHERE i.message_id = x.id AND i.number = x.number
 """
@@ -96,9 +98,14 @@ def take(cursor: psycopg.Cursor[Any], *, limit: int) -> tuple[int, list[Question
     found = {(row.id, row.number): row for row in rows}
     questions: list[Question] = []
     over: list[tuple[UUID, int]] = []
+    closed = [row.message_id for row in taken if (row.message_id, row.number) not in found]
+    seen = {row.id for row in cursor.execute(_SEEN, (closed, *bounds)).fetchall()} if closed else set()
     for row in taken:
         place = (row.message_id, row.number)
         about = found.get(place)
+        if about is None and row.message_id not in seen and not row.given_up:
+            # Out of sight, as while its partition is detached: its turn comes again.
+            continue
         if about is None or row.given_up or (row.kind == Ask.LOOK_UP) != (about.outcome == "unknown"):
             over.append(place)
         else:

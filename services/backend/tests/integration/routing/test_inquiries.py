@@ -1,6 +1,7 @@
 """Providers that are asked: what they have, and what became of it."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 
 from django.utils import timezone
@@ -137,3 +138,18 @@ def test_two_sweepers_at_once_decide_once(vendor, live: Live) -> None:
     dispatch("transactional", until=0)
     Message.objects.update(unknown_until="2020-01-01T00:00:00Z")
     assert [persist(lambda cursor: sweep.decided_unknowns(cursor, limit=10)) for _ in range(2)] == [1, 0]
+
+
+def test_a_message_that_is_out_of_sight_is_asked_about_when_it_is_back(
+    vendor, live: Live, out_of_sight: Callable[[str], AbstractContextManager[None]]
+) -> None:
+    vendor.add("alpha", "fake-findable")
+    vendor.says("alpha", UNKNOWN)
+    made = live()
+    dispatch("transactional", until=0)
+    vendor.has[made.tracking_id] = Accepted(message_id="found-1")
+    with out_of_sight(made.tracking_id):
+        ask()
+        assert Inquiry.objects.count() == 1
+    ask()
+    assert (message(made).status, message(made).provider_message_id) == ("sent", "found-1")
