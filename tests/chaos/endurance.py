@@ -119,11 +119,21 @@ def summary(readings: Sequence[Reading]) -> dict[str, Any]:
             name: {
                 "last": round(megabytes, 1),
                 "an_hour": round(grown[name][1], 1) if name in grown else None,
+                "series": [round(_of(reading, name), 1) for reading in readings],
             }
             for (name, _), megabytes in sorted(last.memory.items())
         },
-        "connections": {service: {"first": first.connections[service], "last": now} for service, now in last.connections.items()},
+        "connections": {
+            service: {"first": first.connections[service], "last": now, "series": [reading.connections[service] for reading in readings]}
+            for service, now in last.connections.items()
+        },
+        "dead_rows_in_all": [sum(reading.dead.values()) for reading in readings],
         "dead_rows": {table: dead for table, dead in sorted(last.dead.items(), key=lambda item: -item[1])[:8] if dead},
         "partitions": last.partitions_ahead,
         "readings": len(readings),
     }
+
+
+def _of(reading: Reading, name: str) -> float:
+    """MB of whatever ran under a name, when a kill may have given it another pid."""
+    return sum(megabytes for (each, _), megabytes in reading.memory.items() if each == name)

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from chaos import endurance
+from chaos import endurance, weeks
 from chaos.background import background
+from chaos.drawing import line
 from chaos.endurance import Reading
 from chaos.people import gather
 from chaos.report import Progress
@@ -77,6 +78,8 @@ def soak(*, minutes: float, rate: float, seed: int) -> dict[str, Any]:
     with background() as loop, own(Home(path=ROOT / "var" / "chaos"), loop, wired=("worker",)) as system:
         people = gather(system)
         began = time.monotonic()
+        passing = weeks.roll(system)
+        readings.append(_reading(system, 0.0))
         while (passed := time.monotonic() - began) < minutes * 60:
             scenario = _lasting(SCENARIOS[rng.choice(FAULTS)], rate)
             progress.begins(scenario, f"minute {passed / 60:.0f}")
@@ -84,8 +87,9 @@ def soak(*, minutes: float, rate: float, seed: int) -> dict[str, Any]:
             progress.ends(trial)
             trials.append(trial)
             readings.append(_reading(system, time.monotonic() - began))
+        not_rolled = weeks.complaints(system, passing, seconds=time.monotonic() - began)
     problems = [f"{trial.scenario.name}: {problem}" for trial in trials for problem in trial.problems]
-    complaints = endurance.complaints(readings)
+    complaints = endurance.complaints(readings) + not_rolled
     totals = {
         name: sum(trial.document().get(name, 0) for trial in trials)
         for name in ("attempted", "acknowledged", "ok", "recovered", "unknown", "twice", "lost", "duplicated", "unexpected", "stuck")
@@ -100,6 +104,7 @@ def soak(*, minutes: float, rate: float, seed: int) -> dict[str, Any]:
         "problems": problems,
         "complaints": complaints,
         **endurance.summary(readings),
+        "trials": [trial.document() for trial in trials],
     }
 
 
@@ -131,9 +136,10 @@ def show(told: dict[str, Any]) -> None:
     write(f"{told['unknown']} unknown, {told['twice']} twice; {told['lost']} lost, {told['duplicated']} duplicated, ")
     write(f"{told['unexpected']} unexpected, {told['stuck']} stuck\n")
     for name, memory in told["memory_mb"].items():
-        write(f"  {name:<16}{memory['last']:>8.1f} MB{'' if memory['an_hour'] is None else f'  {memory["an_hour"]:+.1f} an hour'}\n")
+        grown = "" if memory["an_hour"] is None else f"  {memory['an_hour']:+.1f} an hour"
+        write(f"  {name:<16}{memory['last']:>8.1f} MB  {line(memory['series'])}{grown}\n")
     for service, counts in told["connections"].items():
-        write(f"  {service:<16}{counts['first']:>4} connections at first, {counts['last']} at last\n")
+        write(f"  {service:<16}{counts['last']:>8} connections  {line(counts['series'])}\n")
     write(f"  dead rows: {told['dead_rows']}; {told['partitions']} weekly partitions\n")
     for problem in [*told["problems"], *told["complaints"]]:
         write(f"✗ {problem}\n")

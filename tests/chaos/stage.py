@@ -61,6 +61,17 @@ class Stage:
         before = self._told(status)
         until(lambda: self._told(status) > before, seconds=seconds, what=f"an answer {status} ({dict(self.load.answers)})")
 
+    def refused_while(self, what: str, begin: Callable[[], object], end: Callable[[], object], *, lasting: tuple[float, float]) -> None:
+        """A fault under which clients are told 503, for so many seconds more."""
+        for _ in self.moments(1):
+            self.say(what)
+            begin()
+            try:
+                self.answered(503)
+                self.last(*lasting)
+            finally:
+                end()
+
     def _told(self, status: int) -> int:
         return sum(count for said, count in dict(self.load.answers).items() if said.startswith(str(status)))
 

@@ -1,6 +1,8 @@
 """RabbitMQ: killed, stopped, hung, alarmed, full, and without what should be there."""
 
 import json
+from contextlib import ExitStack
+from functools import partial
 
 from chaos.scenario import suite
 from chaos.stage import Stage
@@ -38,27 +40,15 @@ def broker_frozen(stage: Stage) -> None:
 @suite.scenario("F2")
 def memory_alarm(stage: Stage) -> None:
     """A memory alarm blocks publishers without a word: no 202 while nothing is confirmed, and what got through is one message each."""
-    for _ in stage.moments(1):
-        stage.say("memory alarm")
-        stage.system.rabbitmqctl("set_vm_memory_high_watermark", "0.000001")
-        try:
-            stage.answered(503)
-            stage.last(4, 8)
-        finally:
-            stage.system.rabbitmqctl("set_vm_memory_high_watermark", "0.4")
+    limit = partial(stage.system.rabbitmqctl, "set_vm_memory_high_watermark")
+    stage.refused_while("memory alarm", partial(limit, "0.000001"), partial(limit, "0.4"), lasting=(4, 8))
 
 
 @suite.scenario("F2")
 def disk_alarm(stage: Stage) -> None:
     """A disk alarm blocks publishers as a memory alarm does: no 202 while nothing is confirmed, and no message is doubled by it."""
-    for _ in stage.moments(1):
-        stage.say("disk alarm")
-        stage.system.rabbitmqctl("set_disk_free_limit", "999TB")
-        try:
-            stage.answered(503)
-            stage.last(4, 8)
-        finally:
-            stage.system.rabbitmqctl("set_disk_free_limit", "200MB")
+    limit = partial(stage.system.rabbitmqctl, "set_disk_free_limit")
+    stage.refused_while("disk alarm", partial(limit, "999TB"), partial(limit, "200MB"), lasting=(4, 8))
 
 
 @suite.scenario("F2")
@@ -73,29 +63,27 @@ def connections_closed(stage: Stage) -> None:
 def full_queue(stage: Stage) -> None:
     """The queue is full and refuses (nack): 503, never 202, for what is not in it."""
     limit = json.dumps({"max-length": 1, "delivery-limit": 20})
-    for _ in stage.moments(1):
-        stage.say("the queue takes one message")
-        stage.system.rabbitmqctl("set_policy", "-p", "smsgw", "chaos-full", _LIMITED, limit, "--priority", "100", "--apply-to", "queues")
-        try:
-            with stage.frozen("intake"):
-                stage.answered(503)
-                stage.last(3, 6)
-        finally:
-            stage.system.rabbitmqctl("clear_policy", "-p", "smsgw", "chaos-full")
+    policy = ("-p", "smsgw", "chaos-full")
+    full = partial(stage.system.rabbitmqctl, "set_policy", *policy, _LIMITED, limit, "--priority", "100", "--apply-to", "queues")
+    with ExitStack() as frozen:
+
+        def begin() -> None:
+            full()
+            frozen.enter_context(stage.frozen("intake"))
+
+        def end() -> None:
+            frozen.close()
+            stage.system.rabbitmqctl("clear_policy", *policy)
+
+        stage.refused_while("the queue takes one message", begin, end, lasting=(3, 6))
 
 
 @suite.scenario("F4")
 def missing_binding(stage: Stage) -> None:
     """A queue is not bound any more: what nobody would get is returned, and answered 503, until somebody binds it again."""
+    binding = (topology.SUBMISSIONS, topology.EXCHANGE, topology.SUBMISSIONS)
     with stage.broker_channel() as channel:
-        for _ in stage.moments(1):
-            stage.say("unbind")
-            channel.queue_unbind(topology.SUBMISSIONS, topology.EXCHANGE, topology.SUBMISSIONS)
-            try:
-                stage.answered(503)
-                stage.last(2, 4)
-            finally:
-                channel.queue_bind(topology.SUBMISSIONS, topology.EXCHANGE, topology.SUBMISSIONS)
+        stage.refused_while("unbind", partial(channel.queue_unbind, *binding), partial(channel.queue_bind, *binding), lasting=(2, 4))
 
 
 @suite.scenario("F9", only_accepted=True)

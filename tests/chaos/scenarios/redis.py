@@ -1,6 +1,7 @@
 """Redis: emptied, hung, full, read-only, killed, and back with an older file."""
 
 import shutil
+from functools import partial
 
 from redis.exceptions import RedisError
 
@@ -54,27 +55,15 @@ def redis_frozen(stage: Stage) -> None:
 @suite.scenario("F17")
 def redis_out_of_memory(stage: Stage) -> None:
     """Redis refuses every write (`noeviction`): 503, and what is under way still ends well."""
-    for _ in stage.moments(1):
-        stage.say("maxmemory 1mb")
-        stage.system.redis.config_set("maxmemory", "1mb")
-        try:
-            stage.answered(503)
-            stage.last(3, 6)
-        finally:
-            stage.system.redis.config_set("maxmemory", "0")
+    limit = partial(stage.system.redis.config_set, "maxmemory")
+    stage.refused_while("maxmemory 1mb", partial(limit, "1mb"), partial(limit, "0"), lasting=(3, 6))
 
 
 @suite.scenario("F17")
 def redis_read_only(stage: Stage) -> None:
     """Redis has become a replica of nobody: every write is refused."""
-    for _ in stage.moments(1):
-        stage.say("REPLICAOF")
-        stage.system.redis.execute_command("REPLICAOF", "127.0.0.1", "1")
-        try:
-            stage.answered(503)
-            stage.last(3, 6)
-        finally:
-            stage.system.redis.execute_command("REPLICAOF", "NO", "ONE")
+    follow = partial(stage.system.redis.execute_command, "REPLICAOF")
+    stage.refused_while("REPLICAOF", partial(follow, "127.0.0.1", "1"), partial(follow, "NO", "ONE"), lasting=(3, 6))
 
 
 @suite.scenario("F17")
