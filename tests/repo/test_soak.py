@@ -1,0 +1,51 @@
+"""That a soak sees what grows."""
+
+from dataclasses import replace
+
+import pytest
+from chaos.drawing import line
+from chaos.endurance import Reading, complaints, growth, summary
+
+CALM = Reading(
+    at=0.0,
+    memory={("gateway", 1): 100.0},
+    connections={"postgresql": 10, "redis": 5, "rabbitmq": 6},
+    dead={"messages": 10},
+    live={"messages": 1000},
+    partitions_ahead=6,
+)
+
+
+def over_an_hour(change):
+    """A reading a minute; `change` says what is otherwise at each."""
+    return [replace(CALM, at=minute * 60.0, **change(minute)) for minute in range(60)]
+
+
+def test_what_is_flat_is_no_complaint():
+    readings = over_an_hour(lambda minute: {"memory": {("gateway", 1): 100.0 + minute % 3}})
+    assert complaints(readings) == []
+    assert summary(readings)["memory_mb"]["gateway"]["an_hour"] == pytest.approx(0, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda minute: {"memory": {("gateway", 1): 100.0 + minute}}, "gateway grows by 60 MB an hour"),
+        (lambda minute: {"connections": {**CALM.connections, "redis": 5 + minute}}, "redis has 64 connections"),
+        (lambda minute: {"dead": {"messages": 1000 * minute}}, "messages has 59000 dead rows"),
+        (lambda minute: {"partitions_ahead": 3}, "partitions for 3 weeks only"),
+    ],
+)
+def test_what_grows_is_a_complaint(change, said):
+    assert any(said in complaint for complaint in complaints(over_an_hour(change)))
+
+
+def test_a_process_that_was_started_anew_is_measured_anew():
+    readings = over_an_hour(lambda minute: {"memory": {("gateway", minute // 10): 100.0 + minute % 10}})
+    assert growth(readings) == {}
+
+
+def test_a_series_is_drawn_from_nothing_to_its_greatest():
+    assert line([0, 1, 2, 3, 4, 5, 6, 7]) == "▁▂▃▄▅▆▇█"
+    assert line([100, 100]) == "██"
+    assert (line([]), line([0, 0]), len(line(range(1000)))) == ("", "▁▁", 60)
