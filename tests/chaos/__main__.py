@@ -89,10 +89,16 @@ def _mutate(named: list[Scenario], seed: int, arguments: argparse.Namespace) -> 
                 mutant = variations(mutation.patch, system)
                 trial = run(scenario, system=system, people=people, background=loop, seed=seed, say=progress.event, mutant=mutant)
                 progress.ends(trial)
-                say(f"   {'SURVIVED: the scenario has not noticed' if trial.ok else 'found'}")
+                say(f"   {'found' if trial.has_found else 'SURVIVED: the scenario has not noticed'}")
                 seconds = round(trial.seconds, 1)
                 told.append(
-                    {"mutation": mutation.name, "scenario": scenario.name, "found": not trial.ok, "by": trial.problems, "seconds": seconds}
+                    {
+                        "mutation": mutation.name,
+                        "scenario": scenario.name,
+                        "found": trial.has_found,
+                        "by": trial.problems,
+                        "seconds": seconds,
+                    }
                 )
     survived = [f"{each['mutation']} under {each['scenario']}" for each in told if not each["found"]]
     if arguments.json:

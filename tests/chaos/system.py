@@ -158,7 +158,7 @@ class System:
         environment["RABBITMQ_CTL_ERL_ARGS"] = "+S 1:1 +sbwt none"
         done = subprocess.run([program, "-q", *words], env=environment, capture_output=True, text=True, timeout=90, check=False)
         if done.returncode != 0:
-            raise NotSoError(f"rabbitmqctl {words[0]}: {(done.stderr or done.stdout).strip()[-400:]}")
+            raise OSError(f"rabbitmqctl {words[0]}: {(done.stderr or done.stdout).strip()[-400:]}")
         return done.stdout
 
     # The simulated provider

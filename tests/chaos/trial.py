@@ -24,6 +24,8 @@ _BEFORE, _AFTER = 15, 20  #: accepted before the fault, and of what was first tr
 _HEALS, _HEALS_SPOILT = 60.0, 30.0
 #: A machine that is busy with something else refuses now and then; a fault that reaches the clients shows in far more than this share.
 _NOTICED = 0.05
+#: What a problem begins with that says nothing of the system.
+_BROKE = "the scenario failed:"
 #: A repeat within the moment in which the end of its first try is being written.
 _IN_PROGRESS = "409 idempotency.in_progress"
 
@@ -46,6 +48,11 @@ class Trial:
     @property
     def ok(self) -> bool:
         return not self.problems
+
+    @property
+    def has_found(self) -> bool:
+        """Whether there is a problem that is not the scenario's own."""
+        return any(not problem.startswith(_BROKE) for problem in self.problems)
 
     def document(self) -> dict[str, Any]:
         """For `--json`."""
@@ -152,7 +159,7 @@ def _carry_out(stage: Stage, scenario: Scenario, people: People, background: Bac
         except NotSoError as missed:
             course.problems.append(str(missed))
         except Exception as fault:  # noqa: BLE001 - of the scenario itself: it has proved nothing, and the others go on
-            course.problems.append(f"the scenario failed: {type(fault).__name__}: {fault}")
+            course.problems.append(f"{_BROKE} {type(fault).__name__}: {fault}")
         healed = time.monotonic()
         stage.say("the fault is over")
         if not course.is_over:

@@ -48,7 +48,7 @@ def memory_alarm(stage: Stage) -> None:
 def disk_alarm(stage: Stage) -> None:
     """A disk alarm blocks publishers as a memory alarm does: no 202 while nothing is confirmed, and no message is doubled by it."""
     limit = partial(stage.system.rabbitmqctl, "set_disk_free_limit")
-    stage.refused_while("disk alarm", partial(limit, "999TB"), partial(limit, "200MB"), lasting=(4, 8))
+    stage.refused_while("disk alarm", partial(limit, "999999GB"), partial(limit, "200MB"), lasting=(4, 8))
 
 
 @suite.scenario("F2")
