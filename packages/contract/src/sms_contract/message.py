@@ -69,19 +69,20 @@ class Accepted(msgspec.Struct, kw_only=True, frozen=True):
     created_at: str
 
 
+@lru_cache(maxsize=2048)  # thousands of messages share a second, and writing it out is what costs
 def timestamp(ms: int) -> str:
     """RFC 3339 in UTC with milliseconds and `Z`."""
     seconds, rest = divmod(ms, 1000)
     return f"{_second(seconds)}.{rest:03d}Z"
 
 
-@lru_cache(maxsize=256)  # thousands of messages share a second, and writing it out is what costs
+@lru_cache(maxsize=256)
 def _second(seconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
-def accepted(submission: Submission) -> Message:
-    """What a message looks like between the 202 and its first change."""
+def accepted(submission: Submission, segments: Segments | None = None) -> Message:
+    """What a message looks like between the 202 and its first change; `segments` are the submission's, for who has them at hand."""
     created = timestamp(created_ms(submission.tracking_id))
     return Message(
         tracking_id=submission.tracking_id,
@@ -92,7 +93,7 @@ def accepted(submission: Submission) -> Message:
         mode=submission.mode,
         to=submission.to,
         sender=submission.sender,
-        segments=Segments(submission.segments, Encoding(submission.encoding), submission.characters),
+        segments=segments or Segments(submission.segments, Encoding(submission.encoding), submission.characters),
         reference=submission.reference,
         metadata=submission.metadata,
         traffic_type=submission.traffic_type,

@@ -216,7 +216,7 @@ async def _make(reading: Reading, errors: dict[int, ItemError], *, day: Day, bat
         submission = submission_of(draft, day)
         submission.batch_id, submission.index, submission.traceparent = batch_id, index, traceparent
         wire.add(submission)
-        shown.append((submission.tracking_id, _encode(view.accepted(submission))))
+        shown.append((submission.tracking_id, _encode(view.accepted(submission, draft.content.segments))))
         answers[index] = AcceptedItem(
             index=index, tracking_id=submission.tracking_id, status=Status.ACCEPTED, segments=draft.content.segments
         )

@@ -10,9 +10,8 @@ only to hand an item on costs more than the handing on.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
-from math import ceil
 
 
 class WithdrawnError(Exception):
@@ -24,7 +23,7 @@ class UnansweredError(Exception):
 
 
 class _Entry[Item, Result]:
-    __slots__ = ("bucket", "deadline", "ended", "future", "item", "size", "taken", "then")
+    __slots__ = ("deadline", "ended", "future", "item", "size", "then")
 
     def __init__(
         self, item: Item, *, then: Callable[[Result | Exception], None], future: asyncio.Future[Result] | None, deadline: float, size: int
@@ -34,9 +33,7 @@ class _Entry[Item, Result]:
         self.future = future
         self.deadline = deadline
         self.size = size
-        self.taken = False
         self.ended = False
-        self.bucket: set[_Entry[Item, Result]] | None = None
 
 
 class Coalescer[Item, Result]:
@@ -49,7 +46,7 @@ class Coalescer[Item, Result]:
     flush have been handed over, so that what they set off can begin as one.
     """
 
-    #: Deadlines are kept in steps of this many seconds, so that a thousand items cost a timer, not a thousand.
+    #: Deadlines are looked at every so many seconds while there are items, so that an item costs neither a timer nor a note of it.
     GRAIN = 0.05
 
     def __init__(
@@ -72,10 +69,11 @@ class Coalescer[Item, Result]:
         self._landed = landed
         self._waiting: deque[_Entry[Item, Result]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._buckets: dict[int, set[_Entry[Item, Result]]] = {}
+        #: What each flush under way has, by a number of its own.
+        self._flying: dict[int, list[_Entry[Item, Result]]] = {}
+        self._flights = 0
+        self._looking = False
         self._launching = False
-        self._under_way = 0
-        self._flushes = 0
 
     def submit(self, item: Item, *, deadline: float, size: int = 0) -> asyncio.Future[Result]:
         """Have an item flushed. Cancelling the future drops this waiter; the item too, if no flush has it yet."""
@@ -96,19 +94,19 @@ class Coalescer[Item, Result]:
         """Flush in this turn of the loop, but not in this very moment: what else arrives in it flies along."""
         if self._at_once:
             self.begin()
-        elif not self._launching and self._flushes < self._max_in_flight:
+        elif not self._launching and len(self._flying) < self._max_in_flight:
             self._launching = True
             asyncio.get_running_loop().call_soon(self._launch)
 
     def begin(self) -> None:
         """Flush what has been gathered, in this very moment."""
-        if self._waiting and self._flushes < self._max_in_flight:
+        if self._waiting and len(self._flying) < self._max_in_flight:
             self._launch()
 
     @property
     def load(self) -> int:
         """How many items wait or are under way."""
-        return len(self._waiting) + self._under_way
+        return len(self._waiting) + sum(map(len, self._flying.values()))
 
     async def drain(self) -> None:
         """Wait until nothing is under way."""
@@ -117,24 +115,25 @@ class Coalescer[Item, Result]:
 
     def _launch(self) -> None:
         self._launching = False
-        while self._waiting and self._flushes < self._max_in_flight:
-            entries = self._take()
+        while self._waiting and len(self._flying) < self._max_in_flight:
+            entries, deadline = self._take()
             if not entries:
                 return
-            self._under_way += len(entries)
-            self._flushes += 1
+            self._flights += 1
+            self._flying[self._flights] = entries
             # Begun in this turn of the loop: under load a turn is long, and what is not yet written waits for all of the next one.
-            task = asyncio.Task(self._run(entries), loop=asyncio.get_running_loop(), eager_start=True)
+            flight = self._run(self._flights, entries, deadline)
+            task = asyncio.Task(flight, loop=asyncio.get_running_loop(), eager_start=True)
             if not task.done():
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, entries: list[_Entry[Item, Result]]) -> None:
+    async def _run(self, flight: int, entries: list[_Entry[Item, Result]], deadline: float) -> None:
         loop = asyncio.get_running_loop()
         started = loop.time()
         results: Sequence[Result | Exception] = []
         try:
-            results = await self._flush([entry.item for entry in entries], max(entry.deadline for entry in entries))
+            results = await self._flush([entry.item for entry in entries], deadline)
             if len(results) != len(entries):
                 raise RuntimeError("a flush returned too few results, or too many")  # noqa: TRY301
         except asyncio.CancelledError:
@@ -145,28 +144,29 @@ class Coalescer[Item, Result]:
         finally:
             if self._observe is not None:
                 self._observe(len(entries), loop.time() - started)
-            self._land(entries, results)
+            self._land(flight, entries, results)
 
-    def _take(self) -> list[_Entry[Item, Result]]:
+    def _take(self) -> tuple[list[_Entry[Item, Result]], float]:
+        """What flies next, and the latest of its deadlines."""
+        waiting = self._waiting
         entries: list[_Entry[Item, Result]] = []
         size = 0
-        while self._waiting and len(entries) < self._max_items:
-            entry = self._waiting[0]
+        deadline = 0.0
+        while waiting and len(entries) < self._max_items:
+            entry = waiting[0]
             if entry.ended or (entry.future is not None and entry.future.done()):
-                self._forget(self._waiting.popleft())
+                waiting.popleft()
                 continue
             size += entry.size
             if size > self._max_bytes and entries:
                 break
-            entry.taken = True
-            entries.append(self._waiting.popleft())
-        return entries
+            deadline = max(deadline, entry.deadline)
+            entries.append(waiting.popleft())
+        return entries, deadline
 
-    def _land(self, entries: list[_Entry[Item, Result]], results: Sequence[Result | Exception]) -> None:
-        self._flushes -= 1
-        self._under_way -= len(entries)
+    def _land(self, flight: int, entries: list[_Entry[Item, Result]], results: Sequence[Result | Exception]) -> None:
+        del self._flying[flight]
         for entry, result in zip(entries, results, strict=True):
-            self._forget(entry)
             self._end(entry, result)
         if self._landed is not None:
             self._landed()
@@ -186,23 +186,26 @@ class Coalescer[Item, Result]:
     def _add(self, entry: _Entry[Item, Result]) -> None:
         if entry.size > self._max_bytes:
             raise ValueError("larger than a flush may be")
-        step = ceil(entry.deadline / self.GRAIN)
-        bucket = self._buckets.get(step)
-        if bucket is None:
-            bucket = self._buckets[step] = set()
-            asyncio.get_running_loop().call_at(step * self.GRAIN, self._expire, step)
-        bucket.add(entry)
-        entry.bucket = bucket
         self._waiting.append(entry)
+        if not self._looking:
+            self._looking = True
+            asyncio.get_running_loop().call_later(self.GRAIN, self._look)
 
-    def _forget(self, entry: _Entry[Item, Result]) -> None:
-        if entry.bucket is not None:
-            entry.bucket.discard(entry)
+    def _look(self) -> None:
+        """End what is past its deadline; and look again as long as there is something to look at."""
+        now = asyncio.get_running_loop().time()
+        for entry in _late(self._waiting, now):
+            self._end(entry, WithdrawnError())
+        for entries in list(self._flying.values()):
+            for entry in _late(entries, now):
+                self._end(entry, UnansweredError())
+        self._looking = bool(self._waiting or self._flying)
+        if self._looking:
+            asyncio.get_running_loop().call_later(self.GRAIN, self._look)
 
-    def _expire(self, step: int) -> None:
-        for entry in self._buckets.pop(step):
-            entry.bucket = None
-            self._end(entry, UnansweredError() if entry.taken else WithdrawnError())
+
+def _late[Item, Result](entries: Iterable[_Entry[Item, Result]], now: float) -> list[_Entry[Item, Result]]:
+    return [entry for entry in entries if entry.deadline <= now and not entry.ended]
 
 
 def _resolve[Result](future: asyncio.Future[Result], result: Result | Exception) -> None:

@@ -8,7 +8,7 @@ provider that was switched off. Their refusal is kept with the draft, because on
 import hashlib
 
 import msgspec
-from msgspec import UnsetType
+from msgspec import UNSET
 
 from sms_contract import phone
 from sms_contract.ids import uuid7
@@ -91,10 +91,10 @@ def _draft(
     client = principal.client
     test = principal.mode == "test"
     asked = request.traffic_type
-    traffic_type = asked if not isinstance(asked, UnsetType) else "transactional"
+    traffic_type = "transactional" if asked is UNSET else asked
     send_at = _send_at(request, now_ms, passing)
     url = request.callback_url
-    if not isinstance(url, UnsetType) and not test and not url.lower().startswith("https:"):
+    if url is not UNSET and not test and not url.lower().startswith("https:"):
         raise Problem("request.invalid", errors=[Mistake("/callback_url", "url", "Plain http is for test keys only.")])
 
     if not phone.is_possible(request.to):
@@ -103,26 +103,26 @@ def _draft(
         passing.append(Problem("recipient.country_blocked"))
 
     sender = client.default_sender
-    if not isinstance(request.sender, UnsetType):
+    if request.sender is not UNSET:
         sender = request.sender
         if not phone.is_sender(sender):
             raise Problem("sender.invalid")
         if client.senders and sender not in client.senders:
             passing.append(Problem("sender.invalid", "This sender is not one of the client's."))
 
-    named = [] if isinstance(request.providers, UnsetType) else list(dict.fromkeys(request.providers))
+    named = [] if request.providers is UNSET else list(dict.fromkeys(request.providers))
     route, missing = _route(named, providers, request.to, test=test)
     if named and missing:
         passing.append(missing)
 
     content = settle(
         request.text,
-        "auto" if isinstance(request.encoding, UnsetType) else request.encoding,
-        10 if isinstance(request.max_segments, UnsetType) else request.max_segments,
+        "auto" if request.encoding is UNSET else request.encoding,
+        10 if request.max_segments is UNSET else request.max_segments,
     )
     dry_run = request.dry_run is True
     validity = request.validity_period
-    if isinstance(validity, UnsetType):
+    if validity is UNSET:
         validity = VALIDITY_OTP if traffic_type == "otp" else VALIDITY
     return Draft(
         principal=principal,
@@ -145,7 +145,7 @@ def _draft(
 
 
 def _send_at(request: SendMessage, now_ms: int, passing: list[Problem]) -> int | None:
-    if isinstance(request.send_at, UnsetType):
+    if request.send_at is UNSET:
         return None
     send_at = moment_ms(request.send_at)
     if send_at is None:

@@ -113,7 +113,7 @@ class Submissions:
         principal = draft.principal
         day = self._calendar.day(principal.client.time_zone, draft.created_ms)
         submission = submission_of(draft, day)
-        answer = _encode(view.accepted(submission))
+        answer = _encode(view.accepted(submission, draft.content.segments))
         claim = _claim(draft, submission, day, answer=answer)
         entry = encode_entry(submission)
 

@@ -34,8 +34,8 @@ def read_message(body: bytes) -> SendMessage:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise _refusal_of(SendMessage, body) from None
     # A NUL can only stand in JSON as this escape, so that nothing has to be searched where there is none.
-    rich = (request.metadata, request.callback_url, request.send_at)
-    if b"\\u0000" in body or any(field is not UNSET for field in rich):
+    rich = request.metadata is not UNSET or request.callback_url is not UNSET or request.send_at is not UNSET
+    if rich or b"\\u0000" in body:
         mistakes = further(msgspec.to_builtins(request))
         if mistakes:
             raise Problem("request.invalid", errors=mistakes)

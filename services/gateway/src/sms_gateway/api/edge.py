@@ -13,7 +13,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sms_gateway.api.answers import Answer, send_answer, send_problem
-from sms_gateway.api.requests import DisconnectError
+from sms_gateway.api.requests import DisconnectError, cycle_of
 from sms_gateway.entropy import entropy
 from sms_gateway.observability import metrics
 from sms_gateway.observability.logs import describe
@@ -44,8 +44,9 @@ class Edge:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        request_id = _request_id(scope)
-        scope["sms_gateway.request_id"] = request_id.decode()
+        name = _request_id(scope)
+        scope["sms_gateway.request_id"] = name
+        request_id = name.encode()
         stamped = _Stamped(send, request_id)
         try:
             endpoint = self._shortcuts.get((scope["method"], scope["path"]))
@@ -55,7 +56,9 @@ class Edge:
                 answer = await endpoint(scope, receive)
                 stamped.status = answer.status
                 answer.headers.append((b"x-request-id", request_id))
-                await send_answer(send, answer.status, answer.headers, answer.body)
+                cycle = cycle_of(scope)
+                if cycle is None or not cycle.answer(answer.status, answer.headers, answer.body):
+                    await send_answer(send, answer.status, answer.headers, answer.body)
         except DisconnectError:
             return
         except Problem as problem:
@@ -66,6 +69,9 @@ class Edge:
             if not stamped.status:
                 await send_problem(Problem("internal"), self._base_url, stamped)
         finally:
+            if "extensions" in scope:
+                # Request and scope know each other: without this the collector would have to find out that nobody else does.
+                del scope["extensions"]
             self._count(scope, stamped.status, time.perf_counter() - started)
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
@@ -106,12 +112,8 @@ def _timer(route: str) -> metrics.Distribution:
     return metrics.Distribution(metrics.SECONDS.labels(route))
 
 
-def _request_id(scope: Scope) -> bytes:
+def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id":
-            return value if _SANE.fullmatch(value) else _new_id()
-    return _new_id()
-
-
-def _new_id() -> bytes:
-    return entropy(16).hex().encode()
+            return value.decode() if _SANE.fullmatch(value) else entropy(16).hex()
+    return entropy(16).hex()

@@ -5,6 +5,7 @@ import re
 from starlette.types import Receive, Scope
 
 from sms_gateway.problems import Problem
+from sms_gateway.protocol import EXTENSION, Cycle
 
 _VISIBLE = re.compile(rb"[!-~]{1,255}")
 _QUOTED = re.compile(rb'"((?:[ !#-\[\]-~]|\\["\\])*)"')
@@ -22,6 +23,12 @@ def address(scope: Scope) -> str:
     return client[0] if client else ""
 
 
+def cycle_of(scope: Scope) -> Cycle | None:
+    """What our own protocol knows of a request; nobody has to stand on our own protocol."""
+    extensions = scope.get("extensions")
+    return extensions.get(EXTENSION) if extensions else None
+
+
 def must_be_json(headers: dict[bytes, bytes]) -> None:
     """Raises `Problem` for any other media type, charset or coding."""
     if headers.get(b"content-type") == b"application/json" and b"content-encoding" not in headers:
@@ -32,6 +39,15 @@ def must_be_json(headers: dict[bytes, bytes]) -> None:
         raise Problem("request.unsupported_media_type")
     if headers.get(b"content-encoding", b"identity") != b"identity":
         raise Problem("request.unsupported_media_type", "Send the body without a Content-Encoding.")
+
+
+def body_at_hand(scope: Scope, limit: int) -> bytes | None:
+    """The body, where all of it has come already and nobody has to wait for it. Raises `Problem` where it is too large."""
+    cycle = cycle_of(scope)
+    body = None if cycle is None else cycle.whole_body()
+    if body is not None and len(body) > limit:
+        raise Problem("request.too_large", f"A body may have {limit} bytes.")
+    return body
 
 
 async def read_body(headers: dict[bytes, bytes], receive: Receive, limit: int) -> bytes:
