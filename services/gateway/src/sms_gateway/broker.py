@@ -14,7 +14,7 @@ from typing import Any, Final
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection
-from aio_pika.exceptions import AMQPError, DeliveryError
+from aio_pika.exceptions import AMQPError
 from aiormq import Channel as Underlay
 from pamqp.commands import Basic
 from pamqp.exceptions import PAMQPException
@@ -22,6 +22,7 @@ from pamqp.exceptions import PAMQPException
 from sms_contract import topology
 from sms_contract.envelope import CONTENT_TYPE
 from sms_gateway.entropy import entropy
+from sms_gateway.tap import Tap, Tapping
 
 log = structlog.get_logger()
 
@@ -40,6 +41,15 @@ class Confirmation(Enum):
     UNCONFIRMED = "unconfirmed"  #: nobody knows
 
 
+class _Connection(aio_pika.Connection):
+    """aio-pika's, with a tap on it, by which all publishing goes."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.tap = Tap()
+        self.kwargs["transport_factory"] = Tapping(self.tap)
+
+
 class Broker:
     """The publishing side of RabbitMQ."""
 
@@ -49,8 +59,8 @@ class Broker:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._channel: Underlay | None = None
-        #: aio-pika's channel around it, which hears of its end.
+        self._tap: Tap | None = None
+        #: The channel that the tap publishes on, which hears of its end.
         self._owner: AbstractChannel | None = None
         self._changed = asyncio.Event()
         self._lost = asyncio.Event()
@@ -62,78 +72,77 @@ class Broker:
 
     @property
     def up(self) -> bool:
-        return self._channel is not None
+        return self._tap is not None
 
-    async def publish(self, queue: str, body: bytes, *, kind: str, deadline: float, headers: dict[str, Any] | None = None) -> Confirmation:
+    async def publish(self, queue: str, body: bytes, *, kind: str, deadline: float) -> Confirmation:
         """Publish an envelope, and wait for its confirm until a deadline by the clock of the loop."""
-        channel: Underlay | None = None
+        tap: Tap | None = None
         try:
             async with asyncio.timeout_at(deadline):
-                channel = await self._usable()
-                if channel is None:
+                tap = self._tap or await self._usable()
+                if tap is None:
                     return Confirmation.NOT_QUEUED
-                await _publish(channel, queue, body, kind=kind, headers=headers)
-        except DeliveryError:  # refused by a full queue, or returned because there is none
-            self._timeouts = 0
-            return Confirmation.NOT_QUEUED
+                queued = await _publish(tap, queue, body, kind=kind)
         except TimeoutError:
-            if channel is None:
+            if tap is None:
                 return Confirmation.NOT_QUEUED
-            self._timed_out(channel)
+            self._timed_out(tap)
             return Confirmation.UNCONFIRMED
-        except _ERRORS:
-            return Confirmation.UNCONFIRMED if channel is not None else Confirmation.NOT_QUEUED
+        except OSError:
+            return Confirmation.UNCONFIRMED
         self._timeouts = 0
-        return Confirmation.CONFIRMED
+        # Where it is not queued it was refused by a full queue, or returned because there is none.
+        return Confirmation.CONFIRMED if queued else Confirmation.NOT_QUEUED
 
     async def keep(self) -> None:
         """Connect, stay connected, connect again; run as a task."""
         failures = 0
         while True:
-            connection: AbstractConnection | None = None
+            connection: _Connection | None = None
             self._lost = asyncio.Event()
             try:
                 async with asyncio.timeout(self.CONNECT_TIMEOUT):
-                    connection = await aio_pika.connect(self._url, heartbeat=10, timeout=self.CONNECT_TIMEOUT)
-                    channel = await self._prepare(connection)
+                    made = await aio_pika.connect(self._url, heartbeat=10, timeout=self.CONNECT_TIMEOUT, connection_class=_Connection)
+                    assert isinstance(made, _Connection)
+                    connection = made
+                    await self._prepare(connection)
             except _ERRORS as error:
                 failures += 1
                 self._becomes(None, down=True, reason=f"unreachable ({type(error).__name__})")
             else:
                 failures = 0
-                self._becomes(channel, down=False, reason="ok")
+                self._becomes(connection.tap, down=False, reason="ok")
                 await self._lost.wait()
             finally:
                 if connection is not None:
                     await _abandon(connection)
             await asyncio.sleep(self.PAUSES[min(failures, len(self.PAUSES)) - 1] if failures else 0)
 
-    async def _usable(self) -> Underlay | None:
-        while self._channel is None and not self.down:
+    async def _usable(self) -> Tap | None:
+        while self._tap is None and not self.down:
             await self._changed.wait()
-        return self._channel
+        return self._tap
 
-    async def _prepare(self, connection: AbstractConnection) -> Underlay:
+    async def _prepare(self, connection: _Connection) -> None:
         warnings = await declare(connection)
         self.topology_warning = "; ".join(warnings) or None
         if warnings:
             log.warning("broker.topology", reason=self.topology_warning)
-        channel: AbstractChannel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+        channel: AbstractChannel = await connection.channel(publisher_confirms=True)
         underlay = await channel.get_underlay_channel()
         assert isinstance(underlay, Underlay)
+        connection.tap.take(underlay)
         # Returned, as it should be: the broker works through what we publish.
-        with suppress(DeliveryError):
-            await _publish(underlay, PROBE_KEY, b"", kind="probe", headers=None)
+        await _publish(connection.tap, PROBE_KEY, b"", kind="probe")
         self._owner = channel
         channel.close_callbacks.add(self._closed)
         connection.close_callbacks.add(self._closed)
-        return underlay
 
     def _closed(self, *_: object) -> None:
         self._lose("connection lost")
 
-    def _timed_out(self, channel: Underlay) -> None:
-        if channel is not self._channel:
+    def _timed_out(self, tap: Tap) -> None:
+        if tap is not self._tap:
             return  # one that has been given up already
         self._timeouts += 1
         if self._timeouts >= self.TIMEOUTS:
@@ -141,36 +150,29 @@ class Broker:
             self._lose("no confirms", down=True)
 
     def _lose(self, reason: str, *, down: bool = False) -> None:
-        if self._channel is not None:
+        if self._tap is not None:
+            self._tap.lose()
             self._becomes(None, down=down, reason=reason)
             self._lost.set()
 
-    def _becomes(self, channel: Underlay | None, *, down: bool, reason: str) -> None:
-        if (channel is not None) != self.up or reason != self.reason:
-            log.info("broker.up" if channel is not None else "broker.lost", reason=reason)
-        self._channel, self.down, self.reason = channel, down, reason
+    def _becomes(self, tap: Tap | None, *, down: bool, reason: str) -> None:
+        if (tap is not None) != self.up or reason != self.reason:
+            log.info("broker.up" if tap is not None else "broker.lost", reason=reason)
+        self._tap, self.down, self.reason = tap, down, reason
         self._timeouts = 0
         self._changed.set()
         self._changed = asyncio.Event()
 
 
-async def _publish(channel: Underlay, key: str, body: bytes, *, kind: str, headers: dict[str, Any] | None) -> None:
-    # aiormq's own publish is a fifth cheaper than aio-pika's above it; the wait for the socket's buffer is part of that for the confirm.
-    await channel.basic_publish(
-        body,
-        exchange=topology.EXCHANGE,
-        routing_key=key,
-        mandatory=True,
-        wait=False,
-        properties=Basic.Properties(
-            content_type=CONTENT_TYPE,
-            message_type=kind,
-            delivery_mode=2,
-            # Random, not ours: returned messages are matched to publishes by it.
-            message_id=entropy(16).hex(),
-            headers=headers,
-        ),
+def _publish(tap: Tap, key: str, body: bytes, *, kind: str) -> asyncio.Future[bool]:
+    properties = Basic.Properties(
+        content_type=CONTENT_TYPE,
+        message_type=kind,
+        delivery_mode=2,
+        # Random, not ours: returned messages are matched to publishes by it.
+        message_id=entropy(16).hex(),
     )
+    return tap.publish(topology.EXCHANGE, key, body, properties=properties)
 
 
 async def declare(connection: AbstractConnection) -> list[str]:

@@ -1,5 +1,5 @@
 """
-Redis: a few connections, each of which proves at its start that it speaks to a Redis that is right, and the probe that notices when it is.
+Redis: a connection that proves at its start that it speaks to a Redis that is right, and the probe that notices when it is.
 
 Redis may lose everything. Server B writes a marker with the `run_id` of the Redis that it has filled; where the marker is absent or names
 another, nothing read here may be believed, so that a client never hears 401 or 404 for what was merely lost.
@@ -11,20 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from hiredis import pack_command
 from redis.asyncio import Connection, ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError
 
 from sms_contract import keyspace
 from sms_gateway.clock import Clock
-from sms_gateway.coalescer import Coalescer, UnansweredError, WithdrawnError
 from sms_gateway.observability.metrics import flush_observer
+from sms_gateway.wire import Command, Wire
 
 log = structlog.get_logger()
 
-type Command = tuple[bytes | str | int, ...]
+_observe = flush_observer("redis")
 
 
 class CacheError(Exception):
@@ -44,10 +43,9 @@ class Script:
 
 
 class Cache:
-    """The gateway's access to Redis: what is asked for at the same time shares a round trip."""
+    """The gateway's access to Redis: whoever asks shares one connection, and waits for nobody else's answer."""
 
     STEP = 0.5  #: seconds, for each of: a connection, its greeting, an exchange
-    PATIENCE = 1.5  #: for all of it
 
     def __init__(self, url: str, clock: Clock, *, scripts: Sequence[Script] = ()) -> None:
         # No resending: redis-py would repeat a script whose answer was lost, and charge twice.
@@ -58,15 +56,10 @@ class Cache:
             "protocol": 2,
         }
         self._own = Redis.from_url(url, socket_timeout=self.STEP, **options)
-        # A factory only. As many connections as there may be round trips at a time need no pool, which costs twice what a round trip does.
-        # No time-out of the socket either: that would be a timer for each write and each answer, where `_flush` has one for all of them.
+        # A factory only. No time-out of the socket either: a wire has one for each exchange.
         self._factory = ConnectionPool.from_url(url, redis_connect_func=self._greet, socket_timeout=None, **options)
-        self._idle: list[tuple[Connection, int]] = []
-        #: Counts the times that Redis was lost or replaced: connections of before have to prove themselves again.
-        self._epoch = 0
-        self._round_trips: Coalescer[Sequence[Command], list[Any]] = Coalescer(
-            self._flush, max_in_flight=2, observe=flush_observer("redis"), at_once=True
-        )
+        self._wire: Wire | None = None
+        self._connecting: asyncio.Task[Wire] | None = None
         self._clock = clock
         self._scripts = scripts
         self._run_id: str | None = None
@@ -77,13 +70,21 @@ class Cache:
         self.reason = "not asked yet"
 
     async def run(self, *commands: Command) -> list[Any]:
-        """Send commands in one round trip, with those of others. An error that Redis answers to one of them stands in its place."""
+        """Send commands in one round trip. An error that Redis answers to one of them stands in its place. Raises `CacheError`."""
         if not self.ready:
             raise CacheError(self.reason)
+        loop = asyncio.get_running_loop()
+        started = loop.time()
         try:
-            return await self._round_trips.submit(commands, deadline=asyncio.get_running_loop().time() + self.PATIENCE)
-        except (WithdrawnError, UnansweredError) as error:
-            raise CacheError("no answer in time") from error
+            wire = self._wire
+            if wire is None or wire.closed:
+                wire = await self._connected()
+            answers = await wire.ask(commands)
+        except (RedisError, OSError) as error:
+            self.doubt()
+            raise CacheError(type(error).__name__) from error
+        _observe(len(commands), loop.time() - started)
+        return answers
 
     async def evaluate(self, calls: Sequence[tuple[Script, Sequence[Any], Sequence[Any]]]) -> list[Any]:
         """Call scripts with their keys and arguments, all in one round trip; one that Redis has forgotten is sent again."""
@@ -135,66 +136,65 @@ class Cache:
             return
         if run_id != self._run_id:
             self._run_id = run_id
-            self._epoch += 1
+            self._prove_anew()
         ready = self.marked(admit)
         reason = "ok" if ready else "not filled by Server B yet"
         self._becomes(ready=ready, statuses_ready=ready and self.marked(statuses), reason=reason)
 
     async def close(self) -> None:
-        for connection, _ in self._idle:
-            await connection.disconnect(nowait=True)
+        if self._connecting is not None:
+            self._connecting.cancel()
+        self._prove_anew()
         await self._own.aclose()
 
     def _becomes(self, *, ready: bool, statuses_ready: bool, reason: str) -> None:
         if ready != self.ready:
             log.info("cache.ready" if ready else "cache.lost", reason=reason)
             if not ready:
-                self._epoch += 1
+                self._prove_anew()
         self.ready, self.statuses_ready, self.reason = ready, statuses_ready, reason
 
-    async def _flush(self, groups: list[Sequence[Command]], _deadline: float) -> Sequence[list[Any] | Exception]:
-        connection, epoch = self._idle.pop() if self._idle else (self._factory.make_connection(), self._epoch)  # type: ignore[no-untyped-call]
+    def _prove_anew(self) -> None:
+        """Redis was lost or replaced: who asks from now on needs a connection that has proved itself since."""
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.retire()
+        self._connecting = None
+
+    async def _connected(self) -> Wire:
+        """The connection, made by the first who needs it, for all who do."""
+        if self._connecting is None:
+            self._connecting = asyncio.create_task(self._connect())
+            self._connecting.add_done_callback(self._made)
+        return await asyncio.shield(self._connecting)
+
+    async def _connect(self) -> Wire:
+        connection = self._factory.make_connection()  # type: ignore[no-untyped-call]
         try:
-            if connection.is_connected and (epoch != self._epoch or await connection.can_read()):
-                await connection.disconnect(nowait=True)
-            epoch = self._epoch
-            if not connection.is_connected:
-                async with asyncio.timeout(2 * self.STEP):
-                    await connection.connect()
-            async with asyncio.timeout(self.STEP):
-                results = iter(await self._exchange(connection, [command for group in groups for command in group]))
-        except (RedisError, OSError) as error:
-            self.doubt()
+            async with asyncio.timeout(2 * self.STEP):
+                await connection.connect()
+        except BaseException:
             # Also where a time-out came between its being made and its greeting: half a connection must not be taken for a whole one.
             await connection.disconnect(nowait=True)
-            return [CacheError(type(error).__name__) for _ in groups]
-        finally:
-            self._idle.append((connection, epoch))
-        return [[next(results) for _ in group] for group in groups]
+            raise
+        return Wire(connection, patience=self.STEP)
+
+    def _made(self, task: asyncio.Task[Wire]) -> None:
+        wire = None if task.cancelled() or task.exception() is not None else task.result()
+        if task is self._connecting:
+            self._connecting, self._wire = None, wire
+        elif wire is not None:
+            wire.retire()  # Redis was replaced meanwhile
 
     async def _greet(self, connection: Connection) -> None:
         await connection.on_connect()
-        info, marker = await self._exchange(connection, [("INFO", "server"), ("HGET", keyspace.MARKER, "admit")])
+        # By the connection itself, which has no time-out for it: that is for `_connect` to keep.
+        await connection.send_command("INFO", "server")
+        await connection.send_command("HGET", keyspace.MARKER, "admit")
+        info, marker = await connection.read_response(), await connection.read_response()
         run_id = next((line[7:] for line in info.splitlines() if line.startswith(b"run_id:")), b"")
         if not run_id or run_id != marker:
             raise NotReadyError
         # Set by the probe before: another one means that Redis was restarted in between, and the scripts are gone too.
         if run_id.decode() != self._run_id:
             raise NotReadyError
-
-    async def _exchange(self, connection: Connection, commands: Sequence[Command]) -> list[Any]:
-        try:
-            # Packed by hiredis: redis-py's own packing is Python, argument by argument.
-            packed = [pack_command(command) for command in commands]  # type: ignore[arg-type]  # of any length
-            await connection.send_packed_command(packed, check_health=False)
-            results: list[Any] = []
-            for _ in commands:
-                try:
-                    results.append(await connection.read_response())
-                except ResponseError as error:
-                    results.append(error)
-        except BaseException:
-            # Whatever happened, an answer may still be on its way: nobody else may read it.
-            await connection.disconnect(nowait=True)
-            raise
-        return results
