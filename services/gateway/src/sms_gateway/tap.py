@@ -100,7 +100,7 @@ class Tap(asyncio.Protocol):
             return
         if self._rest:
             data = self._rest + data
-        start, others = 0, []
+        start, others, taken = 0, [], False
         while len(data) - start >= _OVERHEAD:
             kind, channel, size = _HEAD.unpack_from(data, start)
             if not (_METHOD <= kind <= _BODY or kind == _HEARTBEAT):
@@ -111,11 +111,18 @@ class Tap(asyncio.Protocol):
             end = start + _OVERHEAD + size
             if end > len(data):
                 break
-            if channel != self._channel or not self._is_taken(kind, data[start:end]):
+            if channel == self._channel and self._is_taken(kind, data[start:end]):
+                taken = True
+            else:
                 others.append(data[start:end])
             start = end
         self._rest = data[start:]
-        self._hand_on(others)
+        now = asyncio.get_running_loop().time()
+        if taken and not others and now - self._told >= _QUIET:
+            others.append(_SIGN_OF_LIFE)
+        if others:
+            self._told = now
+            self._beneath.data_received(b"".join(others))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lose()
@@ -129,15 +136,6 @@ class Tap(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._beneath.resume_writing()
-
-    def _hand_on(self, others: list[bytes]) -> None:
-        now = asyncio.get_running_loop().time()
-        if not others:
-            if now - self._told < _QUIET:
-                return
-            others = [_SIGN_OF_LIFE]
-        self._told = now
-        self._beneath.data_received(b"".join(others))
 
     def _is_taken(self, kind: int, data: bytes) -> bool:
         """Whether a frame of our channel is about what is published on it; then it is heard here."""
