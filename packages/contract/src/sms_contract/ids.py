@@ -4,17 +4,23 @@ import os
 import re
 import uuid
 from collections.abc import Callable
+from functools import lru_cache
 
+#: The digit that has the variant in its two upper bits, by a random one.
+_VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
 def uuid7(now_ms: int, entropy: Callable[[int], bytes] = os.urandom) -> str:
     """A new UUIDv7, in text, for a moment in milliseconds since 1970."""
+    random = entropy(10).hex()
+    return f"{_stamp(now_ms)}{random[:3]}-{_VARIANTS[random[3]]}{random[4:7]}-{random[7:19]}"
+
+
+@lru_cache(maxsize=64)  # many are made in one millisecond
+def _stamp(now_ms: int) -> str:
     stamp = f"{now_ms:012x}"
-    random = entropy(10)
-    tail = random.hex()
-    variant = "89ab"[random[9] & 3]
-    return f"{stamp[:8]}-{stamp[8:]}-7{tail[:3]}-{variant}{tail[3:6]}-{tail[6:18]}"
+    return f"{stamp[:8]}-{stamp[8:]}-7"
 
 
 def is_tracking_id(text: str) -> bool:
