@@ -16,10 +16,10 @@ from sms_gateway.publisher import Publisher
 class Passage:
     """What has become of it so far; `ended` has what the task is woken with."""
 
-    __slots__ = ("_claim", "_deadline", "_entry", "_publisher", "_queue", "ended", "reservation", "verdict")
+    __slots__ = ("_deadline", "_entry", "_publisher", "_queue", "claim", "ended", "reservation", "verdict")
 
     def __init__(self, claim: Claim, publisher: Publisher, *, queue: str, entry: bytes, deadline: float) -> None:
-        self._claim = claim
+        self.claim = claim
         self._publisher = publisher
         self._queue = queue
         self._entry = entry
@@ -32,7 +32,7 @@ class Passage:
     def judged(self, verdict: Verdict | Exception) -> None:
         """Hear what admission says."""
         if isinstance(verdict, Verdict) and verdict.kind == "n":
-            claim = self._claim
+            claim = self.claim
             self.verdict = verdict
             self.reservation = Reservation(claim, claim.id, claim.day)
             self._publisher.gather(self._queue, self._entry, self.reservation, self._end, deadline=self._deadline)

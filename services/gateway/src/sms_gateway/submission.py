@@ -97,7 +97,21 @@ class Submissions:
             raise Problem("overloaded")
         self._in_flight += 1
         try:
-            return await self._carry(draft, arrived + DEADLINE)
+            deadline = arrived + DEADLINE
+            day = self._calendar.day(draft.principal.client.time_zone, draft.created_ms)
+            submission = submission_of(draft, day)
+            answer = _encode(view.accepted(submission, draft.content.segments))
+            claim = _claim(draft, submission, day, answer=answer)
+            queue = submissions_queue(draft.traffic_type)
+            passage = Passage(claim, self._publisher, queue=queue, entry=encode_entry(submission), deadline=deadline)
+            self._admissions.gather(claim, passage.judged, deadline=deadline)
+            self._admissions.soon()
+            end = await passage.ended
+            if end is not Confirmation.CONFIRMED:
+                return await self._otherwise(passage, end, draft, submission, day, deadline=deadline)
+            verdict = passage.verdict
+            assert verdict is not None
+            return Outcome(kind="accepted", body=cut_accepted(answer), tracking_id=claim.id, used=verdict.used, day=day)
         finally:
             self._in_flight -= 1
             if not self._in_flight:
@@ -109,23 +123,16 @@ class Submissions:
             self._ended.clear()
             await self._ended.wait()
 
-    async def _carry(self, draft: Draft, deadline: float) -> Outcome:
-        principal = draft.principal
-        day = self._calendar.day(principal.client.time_zone, draft.created_ms)
-        submission = submission_of(draft, day)
-        answer = _encode(view.accepted(submission, draft.content.segments))
-        claim = _claim(draft, submission, day, answer=answer)
-        entry = encode_entry(submission)
-
-        passage = Passage(claim, self._publisher, queue=submissions_queue(draft.traffic_type), entry=entry, deadline=deadline)
-        self._admissions.gather(claim, passage.judged, deadline=deadline)
-        self._admissions.soon()
-        end = await passage.ended
-
+    async def _otherwise(
+        self, passage: Passage, end: Verdict | Confirmation | Exception, draft: Draft, submission: Submission, day: Day, *, deadline: float
+    ) -> Outcome:
+        """What comes of one that was not simply admitted and confirmed."""
+        claim = passage.claim
+        answer = claim.answer
         if passage.reservation is not None and passage.verdict is not None:
             assert not isinstance(end, Verdict)
             verdict, reservation = passage.verdict, passage.reservation
-            confirmation = end if end is Confirmation.CONFIRMED else await self._publisher.settled(end, reservation)
+            confirmation = await self._publisher.settled(end, reservation)
         else:
             assert not isinstance(end, Confirmation)
             verdict = self._verdict(end, claim)
