@@ -21,6 +21,8 @@ from pamqp.header import ContentHeader
 from pamqp.heartbeat import Heartbeat
 from yarl import URL
 
+from sms_gateway.prompt import Prompt
+
 _HEAD: Final = struct.Struct(">BHI")  # type, channel, size
 _CONFIRM: Final = struct.Struct(">QB")  # delivery tag, flags
 _OVERHEAD: Final = _HEAD.size + 1
@@ -83,7 +85,7 @@ class Tap(asyncio.Protocol):
             piece = body[start : start + self._piece]
             frames += (_HEAD.pack(_BODY, self._channel, len(piece)), piece, _END)
         self._tag += 1
-        publish = self._publishes[self._tag] = _Publish(properties.message_id, asyncio.get_running_loop().create_future())
+        publish = self._publishes[self._tag] = _Publish(properties.message_id, Prompt())
         transport.write(b"".join(frames))
         return publish.confirmed
 
@@ -169,7 +171,7 @@ class Tap(asyncio.Protocol):
 
     def _return(self, message_id: str | None) -> None:
         # Its confirm follows, which says that it was taken care of: by returning it.
-        for publish in self._publishes.values():
+        for publish in list(self._publishes.values()):
             if publish.message_id == message_id and not publish.confirmed.done():
                 publish.confirmed.set_result(False)
 

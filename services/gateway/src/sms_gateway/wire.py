@@ -15,6 +15,8 @@ import hiredis
 from redis.asyncio import Connection
 from redis.exceptions import NoScriptError, ResponseError
 
+from sms_gateway.prompt import Prompt
+
 type Command = tuple[bytes | str | int, ...]
 
 _INCOMPLETE: Final = object()
@@ -56,7 +58,7 @@ class Wire(asyncio.Protocol):
         The future raises `OSError` where the connection is lost or an answer does not come in time, after which all of the connection is
         given up: an answer that is still on its way must not be taken for another's. Nobody knows then what Redis has done.
         """
-        done: asyncio.Future[list[Any]] = self._loop.create_future()
+        done: Prompt[list[Any]] = Prompt()
         if self.closed:
             done.set_exception(ConnectionError())
             return done
