@@ -125,6 +125,8 @@ def _call(claims: list[Claim]) -> tuple[Script, list[str], list[Any]]:
 
 
 def _verdict(result: bytes) -> Verdict:
+    if result.startswith(b"n|"):
+        return Verdict("n", int(result[2:]))
     kind, used, *rest = result.split(b"|", 3)
     if kind in {b"r", b"t"}:
         record = read_record(rest[1])

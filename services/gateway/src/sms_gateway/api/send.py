@@ -11,6 +11,7 @@ from sms_gateway.api.requests import traceparent
 from sms_gateway.api.sending import Arrival, Sending
 from sms_gateway.cache import CacheError
 from sms_gateway.drafts import draft
+from sms_gateway.gateway import Gateway
 from sms_gateway.observability import metrics
 from sms_gateway.problems import Problem
 from sms_gateway.schema import MAX_MESSAGE
@@ -30,6 +31,11 @@ class SendMessages(Sending):
 
     PATH = "/v1/messages"
     MAX_BODY = MAX_MESSAGE
+
+    def __init__(self, gateway: Gateway) -> None:
+        super().__init__(gateway)
+        #: Bound once: the module's finds out at each line what it was configured to be.
+        self._log = log.bind()
 
     async def take(self, arrival: Arrival) -> Answer:
         gateway, principal = self.gateway, arrival.principal
@@ -58,7 +64,7 @@ class SendMessages(Sending):
             metrics.REPLAYED.inc()
         else:
             _ACCEPTED[principal.mode, wish.traffic_type].inc()
-            log.info(
+            self._log.info(
                 "message.accepted",
                 tracking_id=outcome.tracking_id,
                 client=principal.client.id,
