@@ -19,12 +19,11 @@ MUTATIONS = (
         ),
         (
             f"{_GATEWAY}/broker.py",
-            """                await _publish(channel, queue, body, kind=kind, headers=headers)
-        except DeliveryError:""",
-            """                asyncio.ensure_future(_publish(channel, queue, body, kind=kind, headers=headers)).add_done_callback(
-                    lambda done: done.cancelled() or done.exception()
-                )
-        except DeliveryError:""",
+            """                queued = await _publish(tap, queue, body, kind=kind)
+""",
+            """                _publish(tap, queue, body, kind=kind).add_done_callback(lambda done: done.cancelled() or done.exception())
+                queued = True
+""",
         ),
     ),
     mutation(
@@ -33,12 +32,8 @@ MUTATIONS = (
         ("missing-binding", "full-queue"),
         (
             f"{_GATEWAY}/broker.py",
-            """            self._timeouts = 0
-            return Confirmation.NOT_QUEUED
-        except TimeoutError:""",
-            """            self._timeouts = 0
-            return Confirmation.CONFIRMED
-        except TimeoutError:""",
+            "return Confirmation.CONFIRMED if queued else Confirmation.NOT_QUEUED",
+            "return Confirmation.CONFIRMED",
         ),
     ),
     mutation(
