@@ -5,6 +5,7 @@ An AMQP message is one JSON object whose entries are decoded one by one, so that
 a breaking change is a new type, and Server B reads both. Golden samples: `samples/v1`, never edited.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -85,6 +86,8 @@ _encoder = msgspec.json.Encoder()
 _envelope_decoder = msgspec.json.Decoder(Envelope)
 _submission_decoder = msgspec.json.Decoder(Submission)
 _generic_decoder = msgspec.json.Decoder(dict[str, Any])
+_cancel_decoder = msgspec.json.Decoder(Cancel)
+_callback_decoder = msgspec.json.Decoder(Callback)
 
 
 def encode_entry(entry: Submission | Cancel | Callback) -> bytes:
@@ -101,22 +104,33 @@ def encode_envelope(kind: str, entries: list[bytes], defaults: bytes | None = No
 
 
 def decode_envelope(body: bytes) -> Envelope:
-    """Raises `msgspec.DecodeError` (its subclass `ValidationError` too) if the object as a whole cannot be read."""
-    return _envelope_decoder.decode(body)
+    """Raises `msgspec.DecodeError` (its subclass `ValidationError` too), and nothing else, if the object as a whole cannot be read."""
+    return _read(_envelope_decoder.decode, body)
 
 
 def decode_submission(entry: msgspec.Raw | bytes, defaults: dict[str, Any] | None = None) -> Submission:
     """One submission, with a batch's defaults under it. Raises `msgspec.DecodeError` or `ValidationError`."""
     if defaults is None:
-        return _submission_decoder.decode(entry)
-    return msgspec.convert(defaults | _generic_decoder.decode(entry), Submission)
+        return _read(_submission_decoder.decode, entry)
+    return msgspec.convert(defaults | _read(_generic_decoder.decode, entry), Submission)
 
 
 def decode_cancel(entry: msgspec.Raw | bytes) -> Cancel:
     """One cancel. Raises `msgspec.DecodeError` or `ValidationError`."""
-    return msgspec.json.decode(entry, type=Cancel)
+    return _read(_cancel_decoder.decode, entry)
 
 
 def decode_callback(entry: msgspec.Raw | bytes) -> Callback:
     """One callback. Raises `msgspec.DecodeError` or `ValidationError`."""
-    return msgspec.json.decode(entry, type=Callback)
+    return _read(_callback_decoder.decode, entry)
+
+
+def _read[T](decode: Callable[[msgspec.Raw | bytes], T], raw: msgspec.Raw | bytes) -> T:
+    """What msgspec lets through of its own is an error of decoding as well: one bad message must not stop whoever reads the queue."""
+    try:
+        return decode(raw)
+    except UnicodeDecodeError as error:
+        # Without the error itself, which holds the whole input.
+        raise msgspec.DecodeError(f"not UTF-8 at byte {error.start}") from None
+    except RecursionError:
+        raise msgspec.DecodeError("nested too deeply") from None

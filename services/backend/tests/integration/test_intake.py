@@ -93,7 +93,19 @@ def test_one_bad_row_among_many_is_parked_alone(submission: Make) -> None:
     assert envelope.decode_submission(again.entries[0]).tracking_id == bad.tracking_id
 
 
-@pytest.mark.parametrize("body", [b"not json", b'{"type":"submission.v9","entries":[{}]}', b"[]", b'{"type":"submission.v1"}', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"not json",
+        b'{"type":"submission.v9","entries":[{}]}',
+        b"[]",
+        b'{"type":"submission.v1"}',
+        b"\xff\xfe",
+        b'{"type":"\xff","entries":[]}',
+        b'{"type":"submission.v1","entries":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    ],
+    ids=["no JSON", "of another version", "no object", "without entries", "no text", "no UTF-8 in it", "nested without end"],
+)
 def test_what_cannot_be_read_is_parked_whole_and_once(submission: Make, body: bytes) -> None:
     poison = Delivery(queue="sms.submissions", body=body, message_id="poison")
     assert take([poison, delivery(submission())]).parked == 1
@@ -102,8 +114,9 @@ def test_what_cannot_be_read_is_parked_whole_and_once(submission: Make, body: by
     assert Message.objects.count() == 1
 
 
-def test_an_entry_that_cannot_be_read_leaves_its_neighbours(submission: Make) -> None:
-    assert take([delivery(submission(), raw=(b'{"to":1}',))]).stored == 1
+@pytest.mark.parametrize("raw", [b'{"to":1}', b'{"to":"\xff"}', b'{"x":[' * 300 + b"1" + b"]}" * 300])
+def test_an_entry_that_cannot_be_read_leaves_its_neighbours(submission: Make, raw: bytes) -> None:
+    assert take([delivery(submission(), raw=(raw,))]).stored == 1
     assert Parked.objects.count() == 1
 
 
