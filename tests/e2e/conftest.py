@@ -10,6 +10,13 @@ import pytest
 from system import Provider, Sender, System, until
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that bring an instance of their own run beside the others, which take turns in the one that is there."""
+    for item in items:
+        alone = item.path.stem if "system" not in getattr(item, "fixturenames", ()) else "system"
+        item.add_marker(pytest.mark.xdist_group(alone))
+
+
 @pytest.fixture(scope="session")
 def system() -> Iterator[System]:
     if "E2E_GATEWAY_URL" not in os.environ:

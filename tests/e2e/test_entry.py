@@ -56,7 +56,9 @@ def checkout():
     shutil.copytree(ROOT, checkout, ignore=NOT_COPIED, symlinks=True)
     python = readable_python(folder)
     # From here on nothing but the shell and the Python is given: the environment is made by the first command.
-    entry = Entry(checkout, environment=clean_environment(UV_LINK_MODE="copy", **({"UV_PYTHON": python} if python else {})))
+    # Without what only tests need, which is most of it, and would take as long to copy as all else here takes.
+    given = {"UV_LINK_MODE": "copy", "UV_NO_DEV": "1"} | ({"UV_PYTHON": python} if python else {})
+    entry = Entry(checkout, environment=clean_environment(**given))
     entry("help")
     folder.chmod(0o700)
     yield checkout

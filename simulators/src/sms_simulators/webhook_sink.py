@@ -77,7 +77,8 @@ def listening() -> Iterator[Sink]:
 
     server = _Server(("127.0.0.1", 0), Handler)
     sink.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    # It looks that often whether it is to end, which is how long an end takes.
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
         yield sink

@@ -38,7 +38,7 @@ FROM generate_series(1, %(rows)s) AS n
 
 
 @pytest.fixture
-def full(transactional_db: None) -> Iterator[int]:
+def full(database: None) -> Iterator[int]:
     now = time.time_ns() // 1_000_000
     # As in production: in weeks, of which one holds nearly all.
     partitions.ensure(datetime.now(UTC))
