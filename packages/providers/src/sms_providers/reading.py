@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
-from sms_providers.types import Callback
+from sms_providers.types import Callback, Part
 
 _MIN_INTERNATIONAL = 8  #: fewer digits are a short code
+_YEAR_10000 = 253_402_300_800  #: in seconds since 1970
 
 _LONGEST_AMOUNT = 40
 _MOST = Decimal(10) ** 14
@@ -30,10 +31,10 @@ def word(value: object) -> str | None:
 
 
 def whole(value: object) -> int | None:
-    """A whole number, also one in quotes."""
+    """A whole number, also one in quotes; one of more digits than anything is counted by is none."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
         return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**18 else None
 
 
 def decimal(value: object) -> Decimal | None:
@@ -53,10 +54,20 @@ def moment(value: object) -> int | None:
     if not isinstance(value, str):
         return None
     try:
-        found = datetime.fromisoformat(value)
-        return int(found.replace(tzinfo=found.tzinfo or UTC).timestamp() * 1000)
-    except (ValueError, OverflowError):
+        return since_1970(datetime.fromisoformat(value))
+    except ValueError:
         return None
+
+
+def since_1970(found: datetime) -> int | None:
+    """In ms; UTC where it names no zone. None for year 1, which some write for "never", and for what no calendar has in UTC."""
+    seconds = found.replace(tzinfo=found.tzinfo or UTC).timestamp()
+    return int(seconds * 1000) if 0 <= seconds < _YEAR_10000 else None
+
+
+def part_of(index: int | None, total: int | None) -> Part | None:
+    """Which part of how many; None for one that no message has: its header has a byte for each (3GPP TS 23.040, 9.2.3.24.1)."""
+    return Part(index=index, total=total) if index is not None and 1 <= index <= (total or 255) <= 255 else None
 
 
 def json_of(callback: Callback) -> Mapping[str, object]:

@@ -12,7 +12,7 @@ from sms_contract.status import Status
 from sms_providers.base import HttpProvider, json_body
 from sms_providers.config import BaseUrl, HttpConfig
 from sms_providers.errors import Fault, UnsuitableError, refused, unsuitable
-from sms_providers.reading import international, mapping, moment, word
+from sms_providers.reading import international, mapping, moment, part_of, whole, word
 from sms_providers.types import (
     Accepted,
     Balance,
@@ -23,7 +23,6 @@ from sms_providers.types import (
     HttpRequest,
     Inbound,
     OutboundSms,
-    Part,
     Receipt,
     Verification,
 )
@@ -170,7 +169,7 @@ class PlivoProvider(HttpProvider[PlivoConfig]):
                 code=None if arrived else self.report_codes.get(code or "", "recipient.unreachable"),
                 provider_status=status,
                 provider_code=None if code == "000" else code,
-                part=None if part is None or part[2] == "1" else Part(index=int(part[1]), total=int(part[2])),
+                part=None if part is None or part[2] == "1" else part_of(int(part[1]), int(part[2])),
                 occurred_at=moment(fields.get("deliveryreporttime")),
                 opted_out=code == "200",
                 recognised=status in self.statuses,
@@ -179,11 +178,10 @@ class PlivoProvider(HttpProvider[PlivoConfig]):
 
 
 def _inbound(message_id: str, fields: dict[str, str]) -> Inbound:
-    units = fields.get("units", "")
     return Inbound(
         message_id=message_id,
         sender=international(fields.get("from", "")),
         to=international(fields.get("to", "")),
         text=fields["text"],
-        segments=int(units) if units.isascii() and units.isdigit() else 1,
+        segments=whole(fields.get("units")) or 1,
     )

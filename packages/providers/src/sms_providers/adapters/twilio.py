@@ -13,6 +13,7 @@ from sms_contract.status import Status
 from sms_providers.base import HttpProvider, form_body
 from sms_providers.config import BaseUrl, HttpConfig
 from sms_providers.errors import MISCONFIGURED, Fault, UnsuitableError, refused, unavailable, unsuitable
+from sms_providers.reading import since_1970, whole
 from sms_providers.types import (
     Accepted,
     Balance,
@@ -171,7 +172,7 @@ class TwilioProvider(HttpProvider[TwilioConfig]):
         return Accepted(
             message_id=sid,
             provider_status=status,
-            segments=int(segments) if isinstance(segments, str) and segments.isdecimal() else None,
+            segments=whole(segments),
             receipts=() if receipt.status in {Status.SENT, Status.UNKNOWN} else (receipt,),
         )
 
@@ -253,18 +254,18 @@ def _port_variants(url: str) -> list[str]:
 def _done_at(value: str | None) -> int | None:
     """`RawDlrDoneDate`, YYMMDDhhmm, in UTC."""
     try:
-        return int(datetime.strptime(value or "", "%y%m%d%H%M").replace(tzinfo=UTC).timestamp() * 1000)
+        return since_1970(datetime.strptime(value or "", "%y%m%d%H%M").replace(tzinfo=UTC))
     except ValueError:
         return None
 
 
 def _inbound(sid: str, form: dict[str, str]) -> Inbound:
-    segments, word = form.get("NumSegments", ""), form.get("OptOutType", "").lower()
+    word = form.get("OptOutType", "").lower()
     return Inbound(
         message_id=sid,
         sender=form.get("From", ""),
         to=form.get("To", ""),
         text=form.get("Body", ""),
-        segments=int(segments) if segments.isdecimal() else 1,
+        segments=whole(form.get("NumSegments")) or 1,
         opt_out=OptOut(word) if word in set(OptOut) else None,
     )

@@ -13,7 +13,7 @@ from sms_contract.status import Status
 from sms_providers.base import HttpProvider, form_body
 from sms_providers.config import BaseUrl, HttpConfig
 from sms_providers.errors import MISCONFIGURED, UNKNOWN, Fault, UnsuitableError, refused, unavailable, unsuitable
-from sms_providers.reading import international, json_of, mapping, mappings, moment, whole, word
+from sms_providers.reading import international, json_of, mapping, mappings, moment, part_of, whole, word
 from sms_providers.types import (
     Accepted,
     Balance,
@@ -219,13 +219,12 @@ def _fields(callback: Callback) -> Mapping[str, object]:
 
 
 def _inbound(message_id: str, fields: Mapping[str, object]) -> Inbound:
-    index, total = whole(fields.get("concat-part")), whole(fields.get("concat-total"))
     return Inbound(
         message_id=message_id,
         sender=international(word(fields.get("msisdn")) or ""),
         to=international(word(fields.get("to")) or ""),
         text=word(fields.get("text")) or "",
         received_at=moment(fields.get("message-timestamp")),
-        part=None if index is None else Part(index=index, total=total),
+        part=part_of(whole(fields.get("concat-part")), whole(fields.get("concat-total"))),
         part_reference=word(fields.get("concat-ref")),
     )
