@@ -1,0 +1,29 @@
+"""
+One target under atheris, which looks which lines an input reaches and goes on from those that reach new ones.
+
+`python guided.py TARGET SECONDS SEED CORPUS`; a process of its own, because libFuzzer ends the one that it runs in.
+"""
+
+import sys
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["sms_contract", "sms_providers"]):
+    import sms_providers.registry  # noqa: F401 - every adapter
+
+from targets import TARGETS
+
+
+def main(name: str, seconds: str, seed: str, folder: str) -> None:
+    target = TARGETS[name]
+    corpus = Path(folder)
+    corpus.mkdir(parents=True, exist_ok=True)
+    for number, each in enumerate(target.seeds):
+        (corpus / f"seed-{number}").write_bytes(each)
+    options = [f"-max_total_time={seconds}", f"-seed={seed}", "-max_len=65536", "-timeout=20", f"-artifact_prefix={corpus}.", str(corpus)]
+    atheris.Setup([sys.argv[0], *options], target.run)
+    atheris.Fuzz()
+
+
+main(*sys.argv[1:])
