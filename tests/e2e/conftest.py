@@ -1,9 +1,7 @@
 """Fixtures over a running system; `./smsgw test e2e` brings it up and names it in the environment."""
 
-import json
 import os
 from collections.abc import Callable, Iterator
-from uuid import uuid4
 
 import httpx
 import pytest
@@ -51,10 +49,7 @@ def sender(ready: System, shared: dict[tuple[str, ...], Sender]) -> Callable[...
     def make(*options: str, mode: str = "live", fresh: bool = False) -> Sender:
         if not fresh and (mode, *options) in shared:
             return shared[(mode, *options)]
-        name = f"e2e-{uuid4().hex[:8]}"
-        client = ready.manage("client", "add", name, "--default-sender=E2E", *options)
-        key = ready.manage("key", "add", name, f"--mode={mode}")
-        made = Sender(system=ready, name=name, id=client["id"], key=key["key"])
+        made = ready.add_sender("--default-sender=E2E", *options, mode=mode)
         # An operator's change is obeyed within five seconds.
         until(lambda: made.look().status_code == 200, seconds=5, what="the key known to the gateway")
         if not fresh:
@@ -67,9 +62,7 @@ def sender(ready: System, shared: dict[tuple[str, ...], Sender]) -> Callable[...
 @pytest.fixture(scope="session")
 def witness(system: System) -> Sender:
     """A client that only looks: what it is shown, the gateway knows."""
-    name = f"e2e-witness-{uuid4().hex[:8]}"
-    client = system.manage("client", "add", name)
-    return Sender(system=system, name=name, id=client["id"], key=system.manage("key", "add", name)["key"])
+    return system.add_sender()
 
 
 @pytest.fixture
@@ -78,11 +71,7 @@ def provider(ready: System, witness: Sender) -> Iterator[Callable[..., Provider]
     prominent: list[Provider] = []
 
     def make(priority: int = 0, **behaviour: object) -> Provider:
-        number = uuid4().hex
-        new = Provider(slug=f"e2e-{number[:8]}", account_sid=f"AC{number}", auth_token=uuid4().hex)
-        ready.behave(new, **behaviour)
-        config = {"account_sid": new.account_sid, "auth_token": new.auth_token, "base_url": ready.simulator}
-        ready.manage("provider", "add", new.slug, "--adapter=twilio", f"--priority={priority}", "--config=-", feed=json.dumps(config))
+        new = ready.add_provider(f"--priority={priority}", **behaviour)
         if priority:
             prominent.append(new)
         until(lambda: new.slug in witness.account()["providers"], seconds=5, what=f"{new.slug} known to the gateway")

@@ -72,6 +72,21 @@ class System:
         body = {"auth_token": provider.auth_token, "behaviour": behaviour}
         self.http.put(f"{self.simulator}/control/accounts/{provider.account_sid}", json=body).raise_for_status()
 
+    def add_provider(self, *options: str, **behaviour: Any) -> "Provider":
+        """A simulated provider, by the operator's command."""
+        number = uuid4().hex
+        new = Provider(slug=f"e2e-{number[:8]}", account_sid=f"AC{number}", auth_token=uuid4().hex)
+        self.behave(new, **behaviour)
+        config = {"account_sid": new.account_sid, "auth_token": new.auth_token, "base_url": self.simulator}
+        self.manage("provider", "add", new.slug, "--adapter=twilio", *options, "--config=-", feed=json.dumps(config))
+        return new
+
+    def add_sender(self, *options: str, mode: str = "live") -> "Sender":
+        """A client with a key, by the operator's commands."""
+        name = f"e2e-{uuid4().hex[:8]}"
+        client = self.manage("client", "add", name, *options)
+        return Sender(system=self, name=name, id=client["id"], key=self.manage("key", "add", name, f"--mode={mode}")["key"])
+
     def ledger(self, provider: "Provider") -> list[dict[str, Any]]:
         """What a simulated provider has taken, in order."""
         answer = self.http.get(f"{self.simulator}/control/ledger", params={"account": provider.account_sid}).raise_for_status()

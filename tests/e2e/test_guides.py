@@ -3,18 +3,15 @@
 import json
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from system import ROOT, Provider, Sender, System, until
+from system import ROOT, System, until
 
 pytestmark = pytest.mark.timeout(180)
-
-MakeSender = Callable[..., Sender]
-MakeProvider = Callable[..., Provider]
 
 GUIDES = ("idempotency", "quotas", "batches", "scheduling", "cancel")
 QUICK = {"statuses": [{"status": "delivered", "delay": 0.1}]}
@@ -74,7 +71,7 @@ class Reader:
 
     def run(self, commands: str) -> str:
         # What one block has set, the next finds.
-        script = f". ./kept\n{commands}\nexport -p > kept\n"
+        script = f"set -a\n. ./kept\n{commands}\nexport -p > kept\n"
         done = subprocess.run(["bash", "-eu", "-c", script], cwd=self.folder, capture_output=True, text=True, timeout=90, check=False)
         assert done.returncode == 0, f"{commands}\n{done.stdout}\n{done.stderr}"
         return done.stdout
@@ -91,10 +88,18 @@ class Reader:
             until(seen, what=f"{step.commands} to show {step.shown}")
 
 
+@pytest.fixture(scope="module")
+def given(system: System) -> Iterator[dict[str, str]]:
+    """What the tutorial's reader has: a gateway, a provider that takes everything, a key."""
+    alpha = system.add_provider("--priority=900", reports=QUICK)
+    reading = system.add_sender()
+    until(lambda: alpha.slug in reading.account()["providers"], seconds=20, what=f"{alpha.slug} known to the gateway")
+    yield {"GATEWAY": system.gateway, "KEY": reading.key}
+    system.manage("provider", "disable", alpha.slug)
+
+
 @pytest.fixture
-def reader(tmp_path: Path, ready: System, sender: MakeSender, provider: MakeProvider) -> Reader:
-    provider(priority=900, reports=QUICK)
-    given = {"GATEWAY": ready.gateway, "KEY": sender(fresh=True).key, "TEST_KEY": sender(fresh=True, mode="test").key}
+def reader(tmp_path: Path, given: dict[str, str], ready: System) -> Reader:
     (tmp_path / "kept").write_text("".join(f"export {name}='{value}'\n" for name, value in given.items()))
     (tmp_path / "smsgw").symlink_to(ROOT / "smsgw")
     return Reader(tmp_path)

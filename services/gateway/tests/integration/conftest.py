@@ -48,6 +48,7 @@ class Proxy:
         self._flowing.set()
         self._answering = asyncio.Event()
         self._answering.set()
+        self.sent: list[bytes] = []  #: to the service, since a test has emptied it
         self.port = 0
 
     @property
@@ -87,16 +88,20 @@ class Proxy:
             writer.transport.abort()
             return
         self._writers |= {writer, far_writer}
-        there = self._pump(reader, far_writer, (self._flowing,))
+        there = self._pump(reader, far_writer, (self._flowing,), self.sent)
         back = self._pump(far_reader, writer, (self._flowing, self._answering))
         await asyncio.gather(there, back)
         self._writers -= {writer, far_writer}
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gates: tuple[asyncio.Event, ...]) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gates: tuple[asyncio.Event, ...], copy: list[bytes] | None = None
+    ) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
                 for gate in gates:
                     await gate.wait()
+                if copy is not None:
+                    copy.append(data)
                 writer.write(data)
                 await writer.drain()
         writer.transport.abort()
