@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import NoReturn
 from xml.etree import ElementTree as ET
 
-from sms_stack import browser, lifecycle
+from sms_stack import browser, extras, lifecycle
 from sms_stack.errors import StackError
 from sms_stack.home import ROOT, Home
 from sms_stack.instance import EXTERNAL, Instance
@@ -24,7 +24,7 @@ from sms_stack.progress import say
 DEFAULT = ("unit", "integration", "e2e", "repo")
 MEMBERS = ("packages/*", "services/*", "simulators", "stack")
 #: Tiers that look at files, and need nothing to run.
-ALONE = {"repo", "containers", "monitoring"}
+ALONE = {"repo", "containers", "monitoring", "fuzz"}
 #: Programs that a tier asks, and the packages that bring them.
 ASKED = {"containers": {"docker-compose": "docker-compose"}, "monitoring": {"promtool": "prometheus"}}
 #: A worker that was killed is noticed by time alone: tests do not wait as long as a provider would.
@@ -118,6 +118,8 @@ class Run:
         missing = [package for program, package in ASKED.get(name, {}).items() if shutil.which(program) is None]
         if missing:
             lifecycle.install(missing, reason=f"The {name} tier asks what is not installed")
+        if name == "fuzz":
+            extras.bring("fuzz", ["atheris"])
         if name in ALONE:
             return self._pytest(name, places, [], own_environment())
         if name == browser.TIER:
