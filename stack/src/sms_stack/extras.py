@@ -1,4 +1,4 @@
-"""Dependencies of single tiers, beyond everybody's environment: brought when their tier is first run, so that nobody else waits for them."""
+"""Dependencies of single tiers, beyond the environment of all: brought when the tier is first run, so that nobody else waits for them."""
 
 import importlib
 import sys
