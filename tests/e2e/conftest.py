@@ -8,6 +8,7 @@ import pytest
 from system import Provider, Sender, System, until
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that bring an instance of their own run beside the others, which take turns in the one that is there."""
     for item in items:

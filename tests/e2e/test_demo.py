@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,7 +20,7 @@ def smsgw(tmp_path):
 
     def run(*words: str) -> dict:
         done = subprocess.run(
-            [str(ROOT / "smsgw"), *words, "--json"], env=environment, capture_output=True, text=True, check=False, timeout=200
+            [str(ROOT / "smsgw"), *words, "--json"], env=environment, capture_output=True, text=True, check=False, timeout=280
         )
         assert done.returncode == 0, f"{words} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
         return json.loads(done.stdout)

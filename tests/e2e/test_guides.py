@@ -53,13 +53,21 @@ def fits(shown: Any, seen: Any) -> bool:
     return bool(shown == seen)
 
 
+def documents_in(output: str) -> Iterator[Any]:
+    """The JSON objects in what was printed, also where curl has put one right behind another."""
+    start = output.find("{")
+    while start >= 0:
+        document, end = json.JSONDecoder().raw_decode(output, start)
+        yield document
+        start = output.find("{", end)
+
+
 def is_shown(step: Step, output: str) -> bool:
     lines = output.splitlines()
     if step.shown is None:
         return True
     if step.kind == "json":
-        documents = [json.loads(line) for line in lines if line.startswith("{")]
-        return any(fits(json.loads(step.shown), document) for document in documents)
+        return any(fits(json.loads(step.shown), document) for document in documents_in(output))
     return all(any(fits(wanted.lower(), line.strip().lower()) for line in lines) for wanted in step.shown.splitlines())
 
 

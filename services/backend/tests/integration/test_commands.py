@@ -89,6 +89,13 @@ def test_a_client_without_limits_has_none(manage_json):
     assert (record.daily_limit, record.rate, record.burst, record.senders, record.countries) == (None, None, None, [], [])
 
 
+def test_who_takes_the_rate_away_takes_its_burst_along(manage_json):
+    made = manage_json("client", "add", "acme", "--rate=20", "--burst=40")
+    manage_json("client", "set", "acme", "--rate=none")
+    record = client_record(made["id"])
+    assert (record.rate, record.burst) == (None, None)
+
+
 def test_limits_are_changed_and_taken_away_and_the_rest_stays(manage, manage_json):
     client_id = manage_json("client", "add", "acme", "--daily-quota=100", "--rate=5", "--sender=ACME")["id"]
     manage("client", "set", "acme", "--daily-quota=none", "--name=acme-2", "--any-sender")

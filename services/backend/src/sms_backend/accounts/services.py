@@ -144,7 +144,11 @@ def checked_client(settings: Mapping[str, Any]) -> dict[str, Any]:
         attribute: (lambda: None) if value is None and attribute in _MAY_BE_NONE else partial(_CLIENT_FIELDS[attribute], value)
         for attribute, value in settings.items()
     }
-    return _run(checks)
+    values = _run(checks)
+    if "rate" in values and values["rate"] is None:
+        # Who takes the rate away means the burst as well: alone it says nothing.
+        values.setdefault("burst", None)
+    return values
 
 
 def _run(checks: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
