@@ -30,6 +30,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pictures", action="store_true", help="write the pictures of the README anew, into docs/images")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # The first test waits for the stage of all: a dozen commands, each a process of its own.
+    for item in items:
+        item.add_marker(pytest.mark.timeout(300))
+
+
 @pytest.fixture(scope="session")
 def system() -> Iterator[System]:
     if "E2E_CONSOLE_URL" not in os.environ:

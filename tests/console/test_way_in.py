@@ -7,6 +7,7 @@ import struct
 import time
 
 from logins import make_login, sign_in
+from watched import Watched
 
 
 def _code(key: str, *, steps: int = 0) -> str:
@@ -17,22 +18,26 @@ def _code(key: str, *, steps: int = 0) -> str:
     return f"{(struct.unpack('>I', digest[at : at + 4])[0] & 0x7FFFFFFF) % 1_000_000:06d}"
 
 
-def test_somebody_sets_up_an_app_and_is_asked_for_its_code_from_then_on(window, system):
-    login = make_login(system, "operator")
-    here = window(None)
-    sign_in(here, login)
+def set_up_second_factor(here: Watched) -> list[str]:
+    """By whoever is signed in; the recovery codes."""
     page = here.open("/console/profile/")
     assert here.audit() == []
     page.get_by_role("link", name="Set it up").click()
     page.locator("#qr svg").wait_for()
     assert here.audit() == []
-    key = page.locator("#totp-key").inner_text()
-    page.get_by_label("Code").fill(_code(key))
+    page.get_by_label("Code").fill(_code(page.locator("#totp-key").inner_text()))
     page.get_by_role("button", name="Turn it on").click()
     page.locator("#recovery-codes").wait_for()
-    codes = page.locator("#recovery-codes li").all_inner_texts()
-    assert len(codes) == 10
     assert here.audit() == []
+    return page.locator("#recovery-codes li").all_inner_texts()
+
+
+def test_somebody_sets_up_an_app_and_is_asked_for_its_code_from_then_on(window, system):
+    login = make_login(system, "operator")
+    here = window(None)
+    sign_in(here, login)
+    codes = set_up_second_factor(here)
+    assert len(codes) == 10
 
     again = window(None)
     page = again.open("/console/")

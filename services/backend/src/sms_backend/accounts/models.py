@@ -63,6 +63,7 @@ class ApiKey(models.Model):
 
     class Meta:
         ordering = ("client", "created_at")
+        verbose_name = "API key"
 
     def __str__(self) -> str:
         return f"sgw_{self.mode}_{self.id}_…"
@@ -93,6 +94,7 @@ class WebhookEndpoint(SigningSecrets):
 
     class Meta:
         ordering = ("client", "created_at")
+        verbose_name = "webhook"
 
     def __str__(self) -> str:
         return str(self.id)
@@ -117,6 +119,7 @@ class InboundNumber(models.Model):
 
     class Meta:
         ordering = ("number", "provider")
+        verbose_name = "number"
         constraints = (models.UniqueConstraint(fields=("number", "provider"), name="inbound_number_once"),)
 
     def __str__(self) -> str:

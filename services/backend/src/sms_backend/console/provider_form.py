@@ -15,6 +15,8 @@ from sms_providers.registry import ADAPTERS
 
 SETTINGS = ("priority", "weight", "throughput", "low_balance", "countries", "denied")
 _PREFIX = "config_"
+#: Words that are written in capitals.
+_CAPITALS = {"api", "http", "id", "ids", "ip", "sid", "sms", "smsc", "tls", "url"}
 
 
 class ProviderForm(forms.ModelForm):
@@ -75,7 +77,7 @@ def config_fields(adapter: str) -> tuple[str, ...]:
 
 def _field(name: str, info: FieldInfo) -> forms.Field:
     common: dict[str, Any] = {
-        "label": name.replace("_", " "),
+        "label": _label(name),
         "help_text": info.description or "",
         "required": info.is_required(),
         "initial": None if info.is_required() else info.get_default(),
@@ -94,6 +96,11 @@ def _field(name: str, info: FieldInfo) -> forms.Field:
     if isinstance(extra, dict) and extra.get("format") == "multiline":
         return forms.CharField(**common, widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false"}))
     return forms.CharField(**common)
+
+
+def _label(name: str) -> str:
+    words = [word.upper().replace("IDS", "IDs") if word in _CAPITALS else word for word in name.split("_")]
+    return " ".join([words[0][:1].upper() + words[0][1:], *words[1:]])
 
 
 def _kinds(annotation: Any) -> set[Any]:

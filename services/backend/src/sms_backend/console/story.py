@@ -51,7 +51,8 @@ _EVENTS: dict[str, tuple[str, str, str]] = {
     "canceled": ("Canceled", "undo", "warning"),
 }
 _AFTER_ATTEMPT = frozenset({"accepted"})
-_UNTOLD = frozenset({"at", "event", "because", "skipped", "number", "provider"})
+#: Stands elsewhere on the page, or says nothing to a person.
+_UNTOLD = frozenset({"at", "event", "because", "skipped", "number", "provider", "client", "lane", "mode", "version"})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,8 @@ class WebhookDelivery(models.Model):
     class Meta:
         db_table = "webhook_deliveries"
         ordering = ("id",)
-        verbose_name_plural = "webhook deliveries"
+        verbose_name = "delivery"
+        verbose_name_plural = "deliveries"
         indexes = (
             models.Index(fields=("target", "next_try_at"), condition=models.Q(state="pending"), name="webhooks_due"),
             models.Index(fields=("message_id",), name="webhooks_by_message"),

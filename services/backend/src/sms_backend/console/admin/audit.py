@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -24,6 +24,13 @@ class AuditEntryAdmin(KeysetAdmin):
     search_fields = ("who",)
     search_help_text = "A whole user name, an action such as client.suspended, or the id or name of an object."
     list_filter = (TimeFilter,)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """An entry has no history of its own."""
+        response: HttpResponse = super().change_view(request, object_id, form_url, {"show_history": False} | (extra_context or {}))
+        return response
 
     def get_search_results(
         self, _request: HttpRequest, queryset: QuerySet[AuditEntry], search_term: str

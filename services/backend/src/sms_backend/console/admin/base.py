@@ -9,6 +9,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from unfold.admin import ModelAdmin
+from unfold.forms import ActionForm
 
 from sms_backend.console.admin.keyset import KeysetChangeList, KeysetPaginator
 from sms_backend.console.audit import Document, difference, record
@@ -29,6 +30,15 @@ def action(description: str, *, right: str) -> Callable[[_Action], _Action]:
     return mark
 
 
+class ReadableActionForm(ActionForm):
+    """Unfold's, without a background of white on white that no style sheet of ours could take away."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        attributes = self.fields["action"].widget.attrs
+        attributes["class"] = " ".join(name for name in attributes["class"].split() if "!bg-" not in name)
+
+
 class ConsoleAdmin(ModelAdmin):
     """
     A table in the console.
@@ -41,7 +51,7 @@ class ConsoleAdmin(ModelAdmin):
     """
 
     list_per_page = 50
-    show_full_result_count = False
+    action_form = ReadableActionForm
     #: What people call a row in the audit trail: `client.changed`.
     noun: str = ""
     #: What the list says while there is nothing: why, and what to do.
@@ -162,9 +172,12 @@ class KeysetAdmin(ReadOnlyAdmin):
     """
     A large table whose primary key goes with time: newest first, never counted, never skipped through.
 
-    Pages are found by key (`?before=<id>`, `?after=<id>`), so that the hundredth costs what the first does.
+    Pages are found by key (`?before=<id>`, `?after=<id>`), so that the hundredth costs what the first does. Where it `looks_through`, its
+    keys are UUIDv7, and what its filters ask for is looked for among so many rows a page.
     """
 
+    looks_through = False
+    list_before_template = "console/looked_through.html"
     paginator = KeysetPaginator
     ordering = ("-pk",)
     sortable_by = ()

@@ -4,12 +4,14 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin import ModelAdmin
 from django.http import HttpRequest
 from unfold.decorators import display
 
 from sms_backend.accounts import numbers, validation
 from sms_backend.accounts.models import InboundNumber
 from sms_backend.console.admin.base import ConsoleAdmin, KeysetAdmin
+from sms_backend.console.admin.filters import TimeFilter, ValueFilter
 from sms_backend.console.audit import Document
 from sms_backend.console.rights import Right, permits
 from sms_backend.messages.inbound_models import InboundMessage
@@ -66,12 +68,33 @@ class InboundNumberAdmin(ConsoleAdmin):
         obj.refresh_from_db()
 
 
+class AsksFilter(ValueFilter):
+    """What a person asks for by a word alone."""
+
+    title = "asks"
+    parameter_name = "asks"
+    values = ("stop", "start", "help")
+
+
+class ProviderFilter(ValueFilter):
+    """Who brought it."""
+
+    title = "provider"
+    parameter_name = "provider"
+
+    def lookups(self, _request: HttpRequest, _model_admin: ModelAdmin) -> list[tuple[str, str]]:
+        """Those that there are now."""
+        return [(slug, slug) for slug in Provider.objects.order_by("slug").values_list("slug", flat=True)]
+
+
 @admin.register(InboundMessage)
 class InboundMessageAdmin(KeysetAdmin):
     """Masked; the text is for those who may see numbers and texts."""
 
     list_display = ("id", "received_at", "client", "who", "recipient", "provider", "asks", "handed_on_at")
-    list_filter = ("client", "asks", "provider")
+    list_filter = ("client", AsksFilter, ProviderFilter, TimeFilter)
+    looks_through = True
+    empty = "What people write to your numbers stands here. Say under Numbers whose client a number is."
     list_select_related = ("client",)
 
     @display(description="from")

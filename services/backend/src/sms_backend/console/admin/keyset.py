@@ -1,13 +1,18 @@
 """Pages by key: the next begins where the last ended, whatever lies before, and nothing is counted."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from unfold.views import ChangeList
+
+from sms_backend.messages.lookup import LOOK_THROUGH
 
 BEFORE = "before"  #: older than this one
 AFTER = "after"  #: newer than this one
@@ -25,6 +30,7 @@ class KeysetChangeList(ChangeList):
     older: str | None = None  #: query of the next page, if there is one
     newer: str | None = None
     newest: str | None = None  #: query of the first page, where the one before this cannot be named
+    looked_through: datetime | None = None  #: until when this page has looked, where that was not all
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         self._before = request.GET.get(BEFORE)
@@ -48,6 +54,9 @@ class KeysetChangeList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         """One row more than a page has says whether there is another."""
+        if self.has_active_filters and self.model_admin.looks_through:
+            self._looked_for(request)
+            return
         size = self.list_per_page
         after = self._key(self._after)
         before = self._key(self._before)
@@ -57,8 +66,7 @@ class KeysetChangeList(ChangeList):
             more_newer, more_older = len(rows) > size, True
             rows = rows[:size][::-1]
         else:
-            found = self.queryset if before is None else self.queryset.filter(pk__lt=before)
-            rows = list(found.order_by("-pk")[: size + 1])
+            rows = list(self._older_than(before, self.queryset)[: size + 1])
             more_newer, more_older = before is not None, len(rows) > size
             rows = rows[:size]
         if rows:
@@ -66,12 +74,34 @@ class KeysetChangeList(ChangeList):
             self.newer = self.get_query_string({AFTER: str(rows[0].pk)}, [BEFORE]) if more_newer else None
         self._shown(request, rows)
 
+    def _looked_for(self, request: HttpRequest) -> None:
+        """What no index knows, among so many rows; the page may be short, or empty, and says from where to go on."""
+        size = self.list_per_page
+        before = self._key(self._before)
+        last: UUID | None = (
+            self._older_than(before, self.root_queryset).values_list("pk", flat=True)[LOOK_THROUGH - 1 : LOOK_THROUGH].first()
+        )
+        found = self._older_than(before, self.queryset)
+        rows = list((found if last is None else found.filter(pk__gte=last))[: size + 1])
+        if len(rows) > size:
+            rows = rows[:size]
+            further = rows[-1].pk
+        else:
+            further = last
+            self.looked_through = None if last is None else moment_of(last)
+        self.older = None if further is None else self.get_query_string({BEFORE: str(further)}, [AFTER])
+        self.newest = None if before is None else self.get_query_string()
+        self._shown(request, rows)
+
+    @staticmethod
+    def _older_than(before: Any, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return (rows if before is None else rows.filter(pk__lt=before)).order_by("-pk")
+
     def _shown(self, request: HttpRequest, rows: list[Any]) -> None:
         """These are the page."""
         self.paginator = self.model_admin.get_paginator(request, rows, self.list_per_page)
         self.result_list = rows
         self.result_count = self.full_result_count = len(rows)
-        self.show_full_result_count = False
         self.show_admin_actions = True
         self.can_show_all = False
         self.multi_page = False
@@ -84,3 +114,8 @@ class KeysetChangeList(ChangeList):
             return self.lookup_opts.pk.to_python(text)
         except ValidationError:
             return None
+
+
+def moment_of(key: UUID) -> datetime:
+    """When a UUIDv7 was made, in the console's time zone."""
+    return datetime.fromtimestamp((key.int >> 80) / 1000, timezone.get_current_timezone())

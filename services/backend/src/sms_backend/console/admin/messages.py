@@ -17,7 +17,7 @@ from unfold.decorators import display
 from sms_backend.accounts.models import Client
 from sms_backend.console.admin import message_page
 from sms_backend.console.admin.base import KeysetAdmin
-from sms_backend.console.admin.keyset import BEFORE, KeysetChangeList
+from sms_backend.console.admin.keyset import BEFORE, KeysetChangeList, moment_of
 from sms_backend.console.labels import STATUS_COLOURS
 from sms_backend.console.masking import shown_number
 from sms_backend.console.rights import Right
@@ -146,8 +146,6 @@ def _moment(text: str) -> datetime | None:
 class MessageChangeList(KeysetChangeList):
     """A page of `messages.lookup`."""
 
-    looked_through: datetime | None = None  #: until when this page has looked, where that was not all
-
     def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:
         """`until` has no filter on the page: links from elsewhere give it."""
         found: dict[str, Any] = super().get_filters_params(params)
@@ -164,7 +162,7 @@ class MessageChangeList(KeysetChangeList):
             found = page(lookup_of(request.GET), before=before, limit=self.list_per_page)
             ids, further = found.ids, found.before
             if found.looked_through and further is not None:
-                self.looked_through = datetime.fromtimestamp((further.int >> 80) / 1000, timezone.get_current_timezone())
+                self.looked_through = moment_of(further)
         known = self.root_queryset.select_related("client").in_bulk(ids)
         rows = [known[each] for each in ids if each in known]
         self.older = None if further is None else self.get_query_string({BEFORE: str(further)})

@@ -26,6 +26,7 @@ class ParkedAdmin(KeysetAdmin):
     list_filter = ("queue",)
     fields = ("queue", "reason", "message_id", "parked_at", "replayed_at")
     actions = ("replay", "drop")
+    empty = "What could not be decoded or stored would stand here, with the reason. There is nothing: all is well."
     change_form_template = "console/parked_row.html"
 
     @admin.display(description="reason")

@@ -44,6 +44,8 @@ class UserForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         if self.instance.pk is None:
             self.fields["new_password"].required = True
+            self.fields["new_password"].label = "Password"
+            self.fields["new_password"].help_text = "At least 12 characters; they change it on their profile."
         else:
             self.initial["role"] = users.role_of(self.instance)
 
@@ -99,7 +101,7 @@ class UserAdmin(KeptAdmin):
             with audited(request, "user.password_set", obj, document=self.document):
                 users.end_sessions(obj)
 
-    @display(description="Role", label={"admin": "danger", "operator": "info", "viewer": "success", "none": "warning"})
+    @display(description="Role", label={"admin": "primary", "operator": "info", "viewer": "success", "none": "warning"})
     def role(self, user: User) -> str:
         """What they may do."""
         return users.role_of(user) or "none"

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_POST
@@ -21,6 +21,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from sms_backend.accounts import webhooks
 from sms_backend.accounts.models import WebhookEndpoint
 from sms_backend.console.admin.base import KeptAdmin, KeysetAdmin, action
+from sms_backend.console.admin.filters import TimeFilter, ValueFilter
 from sms_backend.console.audit import Document, audited, record
 from sms_backend.console.problems import add_problems
 from sms_backend.console.rights import Right
@@ -158,12 +159,30 @@ class WebhookEndpointAdmin(KeptAdmin):
         return TemplateResponse(request, "console/secret_issued.html", context, headers={"Cache-Control": "no-store"})
 
 
+class StateFilter(ValueFilter):
+    """How it stands with a delivery."""
+
+    title = "state"
+    parameter_name = "state"
+    values = ("pending", "delivered", "failed")
+
+
+class TypeFilter(ValueFilter):
+    """What it tells."""
+
+    title = "type"
+    parameter_name = "type"
+    values = tuple(webhooks.TYPES)
+
+
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(KeysetAdmin):
     """One event for one receiver; bodies hold numbers and texts, and are not shown."""
 
     list_display = ("id", "created_at", "client", "type", "outcome", "tries", "reason", "next_try_at")
-    list_filter = ("state", "type", "client")
+    list_filter = (StateFilter, TypeFilter, "client", TimeFilter)
+    looks_through = True
+    empty = "Each event that a client's webhook is told of stands here, with its tries. Add a webhook to a client, and send."
     list_select_related = ("client",)
     fields = ("id", "client", "type", "message_id", "target", "outcome", "reason", "next_try_at", "created_at", "finished_at", "each_try")
     actions = ("replay",)
@@ -179,18 +198,17 @@ class WebhookDeliveryAdmin(KeysetAdmin):
         rows = WebhookTry.objects.filter(delivery_id=delivery.id).order_by("number")
         told = format_html_join(
             "",
-            "<li>{}. {:%Y-%m-%d %H:%M:%S} UTC, {} ms: {}</li>",
+            "<li>{} UTC, {} ms: {}</li>",
             (
                 (
-                    row.number,
-                    row.started_at,
+                    f"{row.started_at:%Y-%m-%d %H:%M:%S}",
                     round(row.seconds * 1000),
                     " ".join(str(x) for x in (row.status, row.reason or "delivered") if x),
                 )
                 for row in rows
             ),
         )
-        return format_html_join("", "<ol>{}</ol>", [(told,)]) if told else "none yet"
+        return format_html('<ol class="console-numbered">{}</ol>', told) if told else "none yet"
 
     @action("Deliver again", right=Right.REPLAY_WEBHOOKS)
     def replay(self, request: HttpRequest, chosen: QuerySet[WebhookDelivery]) -> None:

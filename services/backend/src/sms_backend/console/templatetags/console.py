@@ -1,5 +1,6 @@
 """What the console's templates say in the same way."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django import template
@@ -21,3 +22,12 @@ def usage(used: int, limit: int | None) -> dict[str, Any]:
     share = None if not limit else min(100, round(100 * used / limit))
     tone = "danger" if share is not None and share >= 100 else "warning" if share is not None and share >= 80 else "plain"
     return {"used": f"{used:,}", "limit": None if limit is None else f"{limit:,}", "share": share, "tone": tone}
+
+
+@register.filter
+def readable(moment: str | None) -> str:
+    """A moment of one of our documents, as people read it on every other page."""
+    if not moment:
+        return ""
+    found = datetime.fromisoformat(moment).astimezone(UTC).replace(tzinfo=None)
+    return f"{found.isoformat(sep=' ', timespec='milliseconds')} UTC"
