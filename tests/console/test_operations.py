@@ -24,15 +24,15 @@ def test_a_message_is_found_by_what_its_client_knows(window, stage, by):
     page.locator("#searchbar").fill("order-5" if by == "reference" else stage.delivered[5])
     page.keyboard.press("Enter")
     page.wait_for_url("**q=*")
-    links = page.locator("#result_list tbody th a")
-    expect(links).to_have_count(1)
-    assert stage.delivered[5] in (links.get_attribute("href") or "")
+    found = [link.get_attribute("href") or "" for link in page.locator("#result_list tbody th a").all()]
+    assert sum(stage.delivered[5] in address for address in found) == 1
+    assert not any(other in address for other in stage.delivered[:5] for address in found)
 
 
 def test_messages_are_filtered_by_status_and_provider(window, stage):
     here = window("viewer")
     page = here.open(_MESSAGES)
-    page.get_by_role("button", name="Filters").or_(page.get_by_text("Filters", exact=True)).first.click()
+    page.get_by_role("button", name="Filters").click()
     page.get_by_role("link", name="failed", exact=True).click()
     page.wait_for_url("**status=failed**")
     here.settled()
@@ -67,7 +67,7 @@ def test_a_delivery_tells_its_tries_and_is_sent_again(window, stage):
     row = page.locator("#result_list tbody tr").filter(has_not=page.locator(".field-tries", has_text=re.compile(r"^0$"))).last
     name = row.locator("th a").inner_text()
     row.locator("th a").click()
-    expect(page.locator(".field-each_try")).to_contain_text(re.compile(r"\d\d:\d\d:\d\d UTC, \d+ ms: \w+"))
+    expect(page.get_by_role("main")).to_contain_text(re.compile(r"\d\d:\d\d:\d\d UTC, \d+ ms: \w+"))
     assert here.audit() == []
     here.open("/console/sms_messages/webhookdelivery/")
     tick_and_do(here, name, "Deliver again")
@@ -139,7 +139,7 @@ def test_one_provider_alone_is_held_and_let_go_on(window):
     row = page.get_by_role("region", name="Held now").get_by_role("row", name="contoso")
     expect(row).to_contain_text(" UTC")
     row.get_by_role("button", name="Let go on").click()
-    expect(page.get_by_text("Nothing is held")).to_be_visible()
+    expect(row).to_have_count(0)
 
 
 def test_a_list_of_numbers_is_read_in_whole_or_not_at_all_and_written_out(window, tmp_path):
@@ -163,8 +163,9 @@ def test_a_list_of_numbers_is_read_in_whole_or_not_at_all_and_written_out(window
 
 def test_the_trail_says_who_did_what_and_only_admins_read_it(window, logins):
     operator = window("operator")
-    operator.open("/console/pauses/").get_by_role("button", name="Hold").click()
-    operator.page.get_by_role("button", name="Let go on").click()
+    operator.open("/console/pauses/").get_by_label("Traffic type").select_option("otp")
+    operator.page.get_by_role("button", name="Hold").click()
+    operator.page.get_by_role("region", name="Held now").get_by_role("row", name="otp").get_by_role("button", name="Let go on").click()
     here = window("admin")
     page = here.open("/console/console/auditentry/?q=sending.paused")
     row = page.locator("#result_list tbody tr").first

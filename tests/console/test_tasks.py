@@ -26,6 +26,20 @@ def test_the_overview_adds_up_and_refreshes_by_itself(window, stage):
     expect(page.get_by_role("region", name="Messages by status as a table")).to_be_visible()
 
 
+def test_the_overview_says_so_when_its_figures_are_old(window):
+    here = window("viewer")
+    here.expected.add(503)
+    page = here.open("/console/")
+    expect(page.locator("#stale")).to_be_hidden()
+    page.context.route("**/console/figures/**", lambda route: route.fulfill(status=503, body=""))
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("#stale")).to_be_visible()
+    assert here.audit() == []
+    page.context.unroute("**/console/figures/**")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("#stale")).to_be_hidden()
+
+
 def test_the_overview_rests_while_nobody_looks(window):
     here = window("viewer")
     page = here.open("/console/")

@@ -218,7 +218,8 @@ def trouble(url: str) -> str | None:
     try:
         psycopg.connect(url, connect_timeout=2).close()
     except psycopg.OperationalError as error:
-        return str(error).strip().splitlines()[-1]
+        # What follows the first line is advice to those who run a server by hand.
+        return str(error).strip().splitlines()[0]
     return None
 
 

@@ -8,6 +8,7 @@ from sms_backend.console import admin as pages
 from sms_backend.console import views
 from sms_backend.history.api import api
 
+handler500 = views.failed
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("favicon.ico", RedirectView.as_view(url=static("console/favicon.svg"))),

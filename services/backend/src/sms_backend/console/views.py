@@ -1,9 +1,14 @@
-"""What the web process answers besides the console: probes and metrics."""
+"""What the web process answers besides the console: probes and metrics, and that something went wrong."""
 
 import os
+import sys
+from http import HTTPStatus
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
+from django.views.defaults import server_error
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -42,3 +47,11 @@ def metrics(_request: HttpRequest) -> HttpResponse:
     else:
         parts.append(generate_latest(REGISTRY))
     return HttpResponse(b"".join(parts), content_type=CONTENT_TYPE_LATEST)
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """The page of an error of ours; Django calls it while the exception is being handled."""
+    if isinstance(sys.exception(), OperationalError | InterfaceError):
+        page = render_to_string("503.html")
+        return HttpResponse(page, status=HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": "5"})
+    return server_error(request)

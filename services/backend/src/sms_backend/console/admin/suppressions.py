@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from sms_backend.accounts.models import Client
 from sms_backend.console import suppression_list
@@ -41,7 +41,10 @@ class FileForm(forms.Form):
     """Many numbers of one client."""
 
     client = forms.ModelChoiceField(Client.objects.order_by("name"), widget=UnfoldAdminSelectWidget(attrs={"id": "id_file_client"}))
-    file = forms.FileField(help_text="CSV in UTF-8, with a column number and, if wanted, a column sender.")
+    file = forms.FileField(
+        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,text/csv"}),
+        help_text="CSV in UTF-8, with a column number and, if wanted, a column sender.",
+    )
 
     def clean_file(self) -> list[str]:
         """Its lines."""

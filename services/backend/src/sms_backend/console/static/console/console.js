@@ -21,3 +21,12 @@ document.addEventListener("DOMContentLoaded", () => {
     name();
     new MutationObserver(name).observe(document.body, { childList: true, subtree: true });
 });
+
+// Whoever opens the filters by the keyboard is in them, and back at the button once they are closed.
+document.addEventListener("click", event => {
+    const button = event.target.closest(".filter-open-button");
+    if (button) requestAnimationFrame(() => requestAnimationFrame(() => document.querySelector("#changelist-filter a")?.focus()));
+});
+document.addEventListener("keydown", event => {
+    if (event.key === "Escape" && document.activeElement?.closest("#changelist-filter")) document.querySelector(".filter-open-button")?.focus();
+});

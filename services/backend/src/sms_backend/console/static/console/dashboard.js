@@ -4,7 +4,8 @@
 document.addEventListener("DOMContentLoaded", () => {
     const figures = document.getElementById("figures");
     const box = document.getElementById("refreshing");
-    if (!figures || !box) return;
+    const stale = document.getElementById("stale");
+    if (!figures || !box || !stale) return;
     box.checked = localStorage.getItem("refreshing") !== "no";
     box.addEventListener("change", () => localStorage.setItem("refreshing", box.checked ? "yes" : "no"));
     let asking = false;
@@ -14,12 +15,14 @@ document.addEventListener("DOMContentLoaded", () => {
         asking = true;
         try {
             const answer = await fetch(figures.dataset.url, { credentials: "same-origin", redirect: "error" });
+            stale.hidden = answer.ok;
             if (!answer.ok) return;
             const open = [...figures.querySelectorAll("details[open]")].map((each) => each.dataset.keep);
             figures.innerHTML = await answer.text();
             for (const each of figures.querySelectorAll("details")) each.open = open.includes(each.dataset.keep);
         } catch {
-            // The server is away, or the session has ended: the time on the page says how old it is.
+            // The server is away, or the session has ended. Nobody may take what is old for how things are.
+            stale.hidden = false;
         } finally {
             asking = false;
         }

@@ -1,0 +1,97 @@
+"""Lists of tables that grow without end: what no index knows is looked for within bounds, and nothing is missed on the way."""
+
+import re
+import uuid
+
+from django.utils import timezone
+
+from sms_backend.console.admin import keyset
+from sms_backend.messages.inbound_models import InboundMessage
+from sms_backend.messages.webhook_models import WebhookDelivery, WebhookTry
+from sms_contract.ids import uuid7
+
+DELIVERIES = "/console/sms_messages/webhookdelivery/"
+INBOUND = "/console/sms_messages/inboundmessage/"
+_FIRST = 1_790_000_000_000
+
+
+def key(number):
+    return uuid.UUID(uuid7(_FIRST + number))
+
+
+def delivery(client, number, **fields):
+    usual = {
+        "target": "abc",
+        "mode": "live",
+        "message_id": key(number),
+        "version": 3,
+        "type": "message.delivered",
+        "body": b"{}",
+        "state": "delivered",
+        "created_at": timezone.now(),
+    }
+    return WebhookDelivery.objects.create(id=key(number), client=client, **(usual | fields))
+
+
+def inbound(client, number, **fields):
+    usual = {
+        "callback_id": key(number),
+        "provider": "alpha",
+        "provider_message_id": str(number),
+        "sender": "+447911123456",
+        "recipient": "+447700900000",
+        "text": "Thank you",
+        "segments": 1,
+        "received_at": timezone.now(),
+    }
+    return InboundMessage.objects.create(id=key(number), client=client, **(usual | fields))
+
+
+def followed(browser, path, query):
+    """Keys of every page, and how many there were."""
+    found, pages = [], 0
+    while query is not None:
+        answer = browser.get(path, query) if isinstance(query, dict) else browser.get(path + query)
+        assert answer.status_code == 200
+        found += [row.pk for row in answer.context["cl"].result_list]
+        query = answer.context["cl"].older
+        pages += 1
+    return found, pages
+
+
+def test_a_filter_looks_through_so_many_rows_says_so_and_misses_none(admin, client, text, monkeypatch):
+    monkeypatch.setattr(keyset, "LOOK_THROUGH", 10)
+    made = [delivery(client, number, state="failed" if number % 12 == 0 else "delivered").pk for number in range(60)]
+    answer = admin.get(DELIVERIES, {"state": "failed"})
+    assert "This page has looked back to" in text(answer)
+    assert "Older" in text(answer)
+    assert followed(admin, DELIVERIES, {"state": "failed"}) == (made[::12][::-1], 7)
+
+
+def test_a_page_that_is_full_goes_on_where_it_ended(admin, client, monkeypatch):
+    monkeypatch.setattr(keyset, "LOOK_THROUGH", 100)
+    made = [inbound(client, number, asks="stop").pk for number in range(120)]
+    found, _ = followed(admin, INBOUND, {"asks": "stop"})
+    assert found == made[::-1]
+    assert followed(admin, INBOUND, {"asks": "help"})[0] == []
+    assert followed(admin, INBOUND, {"provider": "nobody"})[0] == []
+    assert followed(admin, INBOUND, {"client__id__exact": client.id, "since": "30d"})[0] == []
+
+
+def test_filters_do_not_ask_a_large_table_which_values_it_has(admin, client, django_assert_max_num_queries):
+    delivery(client, 1)
+    inbound(client, 2)
+    for path in (DELIVERIES, INBOUND):
+        with django_assert_max_num_queries(30) as queries:
+            admin.get(path)
+        assert not [each["sql"] for each in queries.captured_queries if "DISTINCT" in each["sql"] or "COUNT(" in each["sql"]]
+
+
+def test_a_delivery_tells_each_try(admin, client, text):
+    one = delivery(client, 1, state="failed", tries=2)
+    now = timezone.now()
+    WebhookTry.objects.create(delivery_id=one.pk, number=1, started_at=now, seconds=0.25, status=500, reason="http_status")
+    WebhookTry.objects.create(delivery_id=one.pk, number=2, started_at=now, seconds=0.5, status=204)
+    shown = text(admin.get(f"{DELIVERIES}{one.pk}/change/"))
+    assert re.search(r"\d\d:\d\d:\d\d UTC, 250 ms: 500 http_status", shown), shown
+    assert re.search(r"UTC, 500 ms: 204 delivered", shown), shown
