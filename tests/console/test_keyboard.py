@@ -51,3 +51,9 @@ def test_the_menu_is_opened_and_closed_on_a_phone(window):
     page.get_by_role("button", name="Close the menu").focus()
     page.keyboard.press("Enter")
     expect(link).not_to_be_in_viewport()
+
+
+def test_an_icon_is_no_part_of_a_name(window):
+    page = window("viewer").open("/console/sms_messages/message/")
+    expect(page.get_by_role("link", name="Overview", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Filters", exact=True)).to_be_visible()

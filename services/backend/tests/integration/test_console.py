@@ -142,7 +142,7 @@ def test_a_key_is_shown_once_and_revoked_by_hand(browser, client):
 
 def test_a_provider_is_made_by_its_adapters_form_and_its_secret_is_never_shown(browser):
     add = "/console/routing/provider/add/?adapter=twilio"
-    assert "account sid" in page(browser.get(add))
+    assert "Account SID" in page(browser.get(add))
     browser.post(add, provider_form())
     provider = Provider.objects.get(slug="alpha")
     assert unseal(provider.config) == {"account_sid": "AC1", "auth_token": "hush-hush", "base_url": "http://127.0.0.1:9"}

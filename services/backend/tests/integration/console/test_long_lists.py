@@ -74,7 +74,6 @@ def test_a_page_that_is_full_goes_on_where_it_ended(admin, client, monkeypatch):
     found, _ = followed(admin, INBOUND, {"asks": "stop"})
     assert found == made[::-1]
     assert followed(admin, INBOUND, {"asks": "help"})[0] == []
-    assert followed(admin, INBOUND, {"provider": "nobody"})[0] == []
     assert followed(admin, INBOUND, {"client__id__exact": client.id, "since": "30d"})[0] == []
 
 

@@ -1,4 +1,4 @@
-// What unfold leaves open: fields that search as one types have no name of their own, for those who cannot see it beside them.
+// What unfold leaves open for those who cannot see the page: fields that search as one types have no name of their own, and icons are words.
 "use strict";
 
 document.addEventListener("DOMContentLoaded", () => {
@@ -8,6 +8,11 @@ document.addEventListener("DOMContentLoaded", () => {
         content.tabIndex = -1;
     }
     const name = () => {
+        // The name of an icon is no part of the name of what it stands beside; where it stands alone, it is all that there is.
+        for (const icon of document.querySelectorAll(".material-symbols-outlined:not([aria-hidden])")) {
+            const around = icon.closest("a, button, label, summary, h1, h2");
+            if (around && around.textContent.trim() !== icon.textContent.trim()) icon.setAttribute("aria-hidden", "true");
+        }
         for (const box of document.querySelectorAll(".select2-selection[role=combobox]:not([aria-label])")) {
             const select = box.closest(".select2-container")?.previousElementSibling;
             const label = select && document.querySelector(`label[for="${CSS.escape(select.id)}"]`);
