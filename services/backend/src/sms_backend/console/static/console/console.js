@@ -11,7 +11,8 @@ document.addEventListener("DOMContentLoaded", () => {
         // The name of an icon is no part of the name of what it stands beside; where it stands alone, it is all that there is.
         for (const icon of document.querySelectorAll(".material-symbols-outlined:not([aria-hidden])")) {
             const around = icon.closest("a, button, label, summary, h1, h2");
-            if (around && around.textContent.trim() !== icon.textContent.trim()) icon.setAttribute("aria-hidden", "true");
+            const beside = around && around.textContent.trim() !== icon.textContent.trim();
+            if (beside || icon.classList.contains("pointer-events-none")) icon.setAttribute("aria-hidden", "true");
         }
         for (const box of document.querySelectorAll(".select2-selection[role=combobox]:not([aria-label])")) {
             const select = box.closest(".select2-container")?.previousElementSibling;
@@ -28,10 +29,12 @@ document.addEventListener("DOMContentLoaded", () => {
 });
 
 // Whoever opens the filters by the keyboard is in them, and back at the button once they are closed.
+let opener = null;
 document.addEventListener("click", event => {
     const button = event.target.closest(".filter-open-button");
+    opener = button ?? opener;
     if (button) requestAnimationFrame(() => requestAnimationFrame(() => document.querySelector("#changelist-filter a")?.focus()));
 });
 document.addEventListener("keydown", event => {
-    if (event.key === "Escape" && document.activeElement?.closest("#changelist-filter")) document.querySelector(".filter-open-button")?.focus();
+    if (event.key === "Escape" && document.activeElement?.closest("#changelist-filter")) opener?.focus();
 });
