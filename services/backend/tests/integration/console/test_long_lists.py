@@ -74,7 +74,13 @@ def test_a_page_that_is_full_goes_on_where_it_ended(admin, client, monkeypatch):
     found, _ = followed(admin, INBOUND, {"asks": "stop"})
     assert found == made[::-1]
     assert followed(admin, INBOUND, {"asks": "help"})[0] == []
-    assert followed(admin, INBOUND, {"client__id__exact": client.id, "since": "30d"})[0] == []
+
+
+def test_beyond_the_time_asked_for_nothing_is_looked_for(admin, client, monkeypatch):
+    monkeypatch.setattr(keyset, "LOOK_THROUGH", 10)
+    for number in range(30):
+        inbound(client, number)
+    assert followed(admin, INBOUND, {"client__id__exact": client.id, "since": "30d"}) == ([], 1)
 
 
 def test_filters_do_not_ask_a_large_table_which_values_it_has(admin, client, django_assert_max_num_queries):

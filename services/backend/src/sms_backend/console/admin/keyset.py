@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from unfold.views import ChangeList
 
+from sms_backend.console.admin.filters import TimeFilter
 from sms_backend.messages.lookup import LOOK_THROUGH
 
 BEFORE = "before"  #: older than this one
@@ -78,9 +79,11 @@ class KeysetChangeList(ChangeList):
         """What no index knows, among so many rows; the page may be short, or empty, and says from where to go on."""
         size = self.list_per_page
         before = self._key(self._before)
-        last: UUID | None = (
-            self._older_than(before, self.root_queryset).values_list("pk", flat=True)[LOOK_THROUGH - 1 : LOOK_THROUGH].first()
-        )
+        within = self.root_queryset
+        for each in self.filter_specs:
+            if isinstance(each, TimeFilter):  # which is a range of keys: beyond it there is nothing to look for
+                within = each.queryset(request, within)
+        last: UUID | None = self._older_than(before, within).values_list("pk", flat=True)[LOOK_THROUGH - 1 : LOOK_THROUGH].first()
         found = self._older_than(before, self.queryset)
         rows = list((found if last is None else found.filter(pk__gte=last))[: size + 1])
         if len(rows) > size:
