@@ -205,9 +205,10 @@ def test_counting_and_looking_through_a_table_would_be_seen(ground, connection):
         looked = log.read()
         session.execute("SELECT id FROM messages ORDER BY id DESC LIMIT 51")
         paged = log.read()
-    assert counted.rows >= MESSAGES
+    # What several workers went over is told as the rounded average of each.
+    assert counted.rows >= 0.99 * MESSAGES
     assert counted.counts
-    assert looked.rows >= MESSAGES
+    assert looked.rows >= 0.99 * MESSAGES
     assert 51 <= paged.rows < 1000
 
 
