@@ -2,18 +2,27 @@
 
 import os
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import httpx
 import pytest
 from system import Provider, Sender, System, until
+from xdist.scheduler import LoadScopeScheduling
+
+#: They bring instances of their own, and may run beside the others, which take turns in the one that is there.
+_ALONE = ("test_demo.py", "test_entry.py")
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that bring an instance of their own run beside the others, which take turns in the one that is there."""
-    for item in items:
-        alone = item.path.stem if "system" not in getattr(item, "fixturenames", ()) else "system"
-        item.add_marker(pytest.mark.xdist_group(alone))
+class Apart(LoadScopeScheduling):
+    """A process for each file that brings an instance, and one for all others, in their order."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0].rpartition("/")[2]
+        return file if file in _ALONE else "the instance"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Apart:
+    return Apart(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -41,8 +41,8 @@ SETTINGS = {
         "SMSGW_WEB_WORKERS": "2",
     }
 }
-#: Tiers in which some tests bring instances of their own, beside those of the instance that is there: by their `xdist_group`.
-AT_ONCE = {"e2e": ["-n", "2", "--dist", "loadgroup"]}
+#: Tiers in which some tests bring instances of their own, beside those of the instance that is there.
+AT_ONCE = {"e2e": ["-n", "2", "--dist", "loadscope"]}
 NO_TESTS = 5  #: pytest's exit code when nothing was collected
 
 
