@@ -61,7 +61,7 @@ def configure(level: str) -> None:
         logger_factory=_Lines,
         cache_logger_on_first_use=True,
     )
-    warnings.showwarning = _tell_warning
+    warnings.showwarning = _tell_warning  # type: ignore[assignment]  # by the names of its parameters, and it is called by their places
     handler = _Handler()
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("uvicorn.error").setLevel(logging.INFO)
