@@ -55,5 +55,5 @@ def test_everything_listens_on_the_loopback_alone(tmp_path):
 
 def test_redis_keeps_what_it_is_told_and_evicts_nothing(tmp_path):
     configuration = instance(tmp_path).redis.configuration()
-    for line in ("appendonly yes", "appendfsync everysec", "maxmemory-policy noeviction"):
+    for line in ("appendonly yes", "appendfsync everysec", "auto-aof-rewrite-min-size 256mb", "maxmemory-policy noeviction"):
         assert line in configuration
