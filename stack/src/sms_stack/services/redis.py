@@ -45,8 +45,8 @@ class PrivateRedis:
                 "daemonize no",
                 "appendonly yes",
                 "appendfsync everysec",
-                # Four times the default: a file of that size is read again in a few seconds, while to rewrite a small one over and over, as it
-                # grows, costs a third more processor time a message.
+                # Four times the default: a file of that size is read again in a few seconds, while to rewrite a small one over and over,
+                # as it grows, costs a third more processor time a message.
                 "auto-aof-rewrite-min-size 256mb",
                 "maxmemory-policy noeviction",
                 'save ""',
