@@ -16,6 +16,8 @@ from sms_backend.routing.models import Provider, ProviderBalance
 from sms_backend.routing.services import HIDDEN, shown_config, tells_balance
 from sms_providers.registry import ADAPTERS, schema
 
+_FORGOTTEN = {"updated_at": None, "callback_url": None}
+
 
 def client_document(client: Client) -> dict[str, Any]:
     """A client and its limits."""
@@ -69,6 +71,11 @@ def provider_document(provider: Provider) -> dict[str, Any]:
         "created_at": rfc3339(provider.created_at),
         "updated_at": rfc3339(provider.updated_at),
     }
+
+
+def kept_provider(provider: Provider) -> dict[str, Any]:
+    """What of a provider the audit trail keeps: not the signed address; that a secret is another stands there all the same."""
+    return {} if not provider.config else provider_document(provider) | _FORGOTTEN | {"secrets": secrets_mark(provider)}
 
 
 def secrets_mark(provider: Provider) -> str:

@@ -8,6 +8,7 @@ from django.core.management.base import CommandParser
 from sms_backend.accounts.selectors import client_named
 from sms_backend.core.operator import Shown, table
 from sms_backend.routing import pauses
+from sms_backend.routing.models import Pause
 from sms_backend.routing.selectors import provider_named
 from sms_contract.status import TrafficType
 
@@ -26,6 +27,12 @@ def named(arguments: Namespace) -> dict[str, Any]:
         "lane": arguments.lane,
         "provider": None if arguments.provider is None else provider_named(arguments.provider),
     }
+
+
+def changes(pause: Pause) -> dict[str, Any]:
+    """What the audit trail keeps of a pause."""
+    told = pauses.document(pause)
+    return {name: told[name] for name in ("client", "lane", "provider")}
 
 
 def shown(**extra: Any) -> Shown:

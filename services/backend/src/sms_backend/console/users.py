@@ -110,7 +110,7 @@ def end_sessions(user: User) -> None:
 
 
 def document(user: User) -> dict[str, Any]:
-    """A user, for commands and the audit trail."""
+    """A user, for commands."""
     return {
         "name": user.username,
         "role": role_of(user),
@@ -118,6 +118,12 @@ def document(user: User) -> dict[str, Any]:
         "two_factor": has_second_factor(user),
         "last_sign_in": None if user.last_login is None else user.last_login.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
+
+
+def kept(user: User) -> dict[str, Any]:
+    """What of a user the audit trail keeps, as the table has it now."""
+    known = document(User.objects.get(pk=user.pk))
+    return {name: known[name] for name in ("name", "role", "active", "two_factor")}
 
 
 def _give(user: User, role: Role) -> None:

@@ -13,8 +13,12 @@ from typing import Any
 import redis
 from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
 from django.db import Error as DatabaseError
+from django.dispatch import Signal
 
 from sms_backend.core.errors import OperatorError
+
+#: A command of an app that does not know the trail has changed something: `action`, `changes`. Whoever keeps a trail listens.
+changed = Signal()
 
 #: A verb's arguments, to what is shown.
 Verb = Callable[[Namespace], "Shown | None"]

@@ -14,7 +14,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminPasswordWid
 from sms_backend.console.admin import provider_state
 from sms_backend.console.admin.base import KeptAdmin, action
 from sms_backend.console.audit import Document, audited
-from sms_backend.console.documents import circuit_document, provider_document, secrets_mark
+from sms_backend.console.documents import circuit_document, kept_provider
 from sms_backend.console.provider_form import SETTINGS, ProviderForm, config_fields, form_for
 from sms_backend.console.rights import Right
 from sms_backend.routing import circuits, services
@@ -37,7 +37,7 @@ class ProviderAdmin(KeptAdmin):
 
     def document(self, obj: Provider) -> Document:
         """Secrets hidden, the signed address among them; that one is another stands there all the same."""
-        return {} if not obj.config else provider_document(obj) | {"updated_at": None, "callback_url": None, "secrets": secrets_mark(obj)}
+        return kept_provider(obj)
 
     @display(description="State", label={"active": "success", "off": "warning"})
     def state(self, provider: Provider) -> str:

@@ -84,8 +84,7 @@ class UserAdmin(KeptAdmin):
 
     def document(self, obj: User) -> Document:
         """Without the password."""
-        known = users.document(User.objects.get(pk=obj.pk))
-        return {name: known[name] for name in ("name", "role", "active", "two_factor")}
+        return users.kept(obj)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
         """Through the service, which keeps an admin."""

@@ -5,6 +5,8 @@ from argparse import ArgumentParser, Namespace
 
 from sms_backend.accounts import selectors, services
 from sms_backend.accounts.models import Client
+from sms_backend.console.actors import operator
+from sms_backend.console.audit import added, audited
 from sms_backend.console.documents import client_document
 from sms_backend.core.operator import OperatorCommand, Shown, fields, given, or_none, table
 
@@ -36,7 +38,8 @@ class Command(OperatorCommand):
             self.verb(verb, run, text).add_argument("client", metavar="CLIENT", help="name or id")
 
     def add(self, arguments: Namespace) -> Shown:
-        return _shown(services.add_client(arguments.name, **given(arguments, *_SETTINGS)))
+        settings = given(arguments, *_SETTINGS)
+        return _shown(added(operator(), "client.added", lambda: services.add_client(arguments.name, **settings), document=client_document))
 
     def list(self, _arguments: Namespace) -> Shown:
         rows = [client_document(client) for client in selectors.clients()]
@@ -46,13 +49,22 @@ class Command(OperatorCommand):
         return _shown(selectors.client_named(arguments.client))
 
     def set(self, arguments: Namespace) -> Shown:
-        return _shown(services.set_client(selectors.client_named(arguments.client), **given(arguments, "name", *_SETTINGS)))
+        client = selectors.client_named(arguments.client)
+        with audited(operator(), "client.changed", client, document=client_document):
+            services.set_client(client, **given(arguments, "name", *_SETTINGS))
+        return _shown(client)
 
     def suspend(self, arguments: Namespace) -> Shown:
-        return _shown(services.suspend_client(selectors.client_named(arguments.client), suspended=True))
+        return self._switch(arguments, "client.suspended", suspended=True)
 
     def resume(self, arguments: Namespace) -> Shown:
-        return _shown(services.suspend_client(selectors.client_named(arguments.client), suspended=False))
+        return self._switch(arguments, "client.resumed", suspended=False)
+
+    def _switch(self, arguments: Namespace, action: str, *, suspended: bool) -> Shown:
+        client = selectors.client_named(arguments.client)
+        with audited(operator(), action, client, document=client_document):
+            services.suspend_client(client, suspended=suspended)
+        return _shown(client)
 
 
 def _shown(client: Client) -> Shown:

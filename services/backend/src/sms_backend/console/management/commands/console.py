@@ -3,16 +3,27 @@
 import secrets
 import sys
 from argparse import Namespace
+from collections.abc import Callable
+from functools import partial
 
 from axes.utils import reset
 from django.contrib.auth.models import User
+from django.db import transaction
 
 from sms_backend.console import users
+from sms_backend.console.actors import operator
+from sms_backend.console.audit import audited, difference, record
 from sms_backend.console.rights import Role
 from sms_backend.core.errors import InvalidError
 from sms_backend.core.operator import OperatorCommand, Shown, fields, table
 
-_ACTIONS = ("add", "list", "on", "off", "reset-two-factor", "sign-out")
+_CHANGES: dict[str, tuple[str, Callable[[User], None]]] = {
+    "on": ("user.switched_on", partial(users.set_active, active=True)),
+    "off": ("user.switched_off", partial(users.set_active, active=False)),
+    "reset-two-factor": ("user.two_factor_reset", users.reset_second_factor),
+    "sign-out": ("user.signed_out", users.end_sessions),
+}
+_ACTIONS = ("add", "list", *_CHANGES)
 _COLUMNS = ("name", "role", "active", "two_factor", "last_sign_in")
 
 
@@ -43,22 +54,25 @@ class Command(OperatorCommand):
         if arguments.action == "add":
             return self._add(arguments)
         user = users.user_named(arguments.name)
-        if arguments.action in {"on", "off"}:
-            users.set_active(user, active=arguments.action == "on")
-        elif arguments.action == "reset-two-factor":
-            users.reset_second_factor(user)
-        else:
-            users.end_sessions(user)
+        deed, change = _CHANGES[arguments.action]
+        with audited(operator(), deed, user, document=users.kept):
+            change(user)
         shown = users.document(user)
         return Shown(shown, *fields(shown))
 
     def unlock(self, _arguments: Namespace) -> Shown:
         forgotten = reset()
+        record(operator(), "sign_in.unlocked", changes={"forgotten": forgotten})
         return Shown({"forgotten": forgotten}, f"{forgotten} forgotten")
 
     def _add(self, arguments: Namespace) -> Shown:
         password = sys.stdin.readline().rstrip("\n") if arguments.password_stdin else secrets.token_urlsafe(15)
-        user = users.add_user(arguments.name, role=Role(arguments.role), password=password)
+        with transaction.atomic():
+            known = User.objects.filter(username=arguments.name).first()
+            before = {} if known is None else users.kept(known)
+            user = users.add_user(arguments.name, role=Role(arguments.role), password=password)
+            deed = "user.added" if known is None else "user.password_set"
+            record(operator(), deed, user, changes=difference(before, users.kept(user)))
         told = None if arguments.password_stdin else password
         shown = {"name": user.username, "role": arguments.role, "password": told}
         return Shown(shown, *fields({name: value for name, value in shown.items() if value is not None}))

@@ -1,10 +1,15 @@
 """`key`: what clients authenticate with."""
 
 from argparse import Namespace
+from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from sms_backend.accounts import selectors, services
+from sms_backend.accounts.models import ApiKey
+from sms_backend.console.actors import operator
+from sms_backend.console.audit import audited, difference, record
 from sms_backend.console.documents import key_document
 from sms_backend.core.operator import OperatorCommand, Shown, fields, table
 
@@ -28,9 +33,11 @@ class Command(OperatorCommand):
 
     def add(self, arguments: Namespace) -> Shown:
         client = selectors.client_named(arguments.client)
-        issued = services.issue_key(
-            client, mode=arguments.mode, scopes=arguments.scope, expires=arguments.expires, networks=arguments.network
-        )
+        with transaction.atomic():
+            issued = services.issue_key(
+                client, mode=arguments.mode, scopes=arguments.scope, expires=arguments.expires, networks=arguments.network
+            )
+            record(operator(), "key.added", issued.key, changes=difference({}, _document(issued.key)))
         return Shown(
             {"key_id": issued.key.id, "key": issued.text},
             f"key id  {issued.key.id}",
@@ -45,5 +52,12 @@ class Command(OperatorCommand):
         return Shown(rows, *table(rows, ("key_id", "client", "mode", "state", "scopes", "networks", "expires_at")))
 
     def revoke(self, arguments: Namespace) -> Shown:
-        document = key_document(services.revoke_key(selectors.key_with(arguments.key_id)), timezone.now())
+        key = selectors.key_with(arguments.key_id)
+        with audited(operator(), "key.revoked", key, document=_document):
+            services.revoke_key(key)
+        document = _document(key)
         return Shown(document, *fields(document))
+
+
+def _document(key: ApiKey) -> dict[str, Any]:
+    return key_document(key, timezone.now())

@@ -2,8 +2,12 @@
 
 from argparse import Namespace
 
+from django.db import transaction
+
 from sms_backend.accounts import numbers, selectors
 from sms_backend.accounts.models import InboundNumber
+from sms_backend.console.actors import operator
+from sms_backend.console.audit import added, difference, record
 from sms_backend.core.operator import OperatorCommand, Shown, fields, table
 from sms_backend.messages.view import rfc3339
 from sms_backend.routing.selectors import provider_named
@@ -29,7 +33,14 @@ class Command(OperatorCommand):
         if arguments.provider:
             provider_named(arguments.provider)
         client = selectors.client_named(arguments.client)
-        document = _document(numbers.add_number(arguments.number, client, provider=arguments.provider))
+        document = _document(
+            added(
+                operator(),
+                "number.added",
+                lambda: numbers.add_number(arguments.number, client, provider=arguments.provider),
+                document=_document,
+            )
+        )
         return Shown(document, *fields(document))
 
     def list(self, arguments: Namespace) -> Shown:
@@ -40,7 +51,10 @@ class Command(OperatorCommand):
         return Shown(rows, *table(rows, ("number", "client", "provider", "created_at")))
 
     def remove(self, arguments: Namespace) -> Shown:
-        numbers.remove_number(arguments.number, provider=arguments.provider)
+        with transaction.atomic():
+            numbers.remove_number(arguments.number, provider=arguments.provider)
+            gone = {"number": arguments.number, "provider": arguments.provider or None}
+            record(operator(), "number.removed", name=arguments.number, changes=difference(gone, {}))
         return Shown({"number": arguments.number, "removed": True}, "removed")
 
 

@@ -2,6 +2,10 @@
 
 from argparse import Namespace
 
+from django.db import transaction
+
+from sms_backend.console.actors import operator
+from sms_backend.console.audit import record
 from sms_backend.core.operator import OperatorCommand, Shown, fields, table
 from sms_backend.messages import parked
 from sms_backend.messages.models import Parked
@@ -26,13 +30,24 @@ class Command(OperatorCommand):
         return Shown(rows, *table(rows, ("id", "queue", "parked_at", "replayed_at", "bytes", "reason")))
 
     def show(self, arguments: Namespace) -> Shown:
-        document = parked.document(parked.parked_with(arguments.id), with_body=True)
+        row = parked.parked_with(arguments.id)
+        record(operator(), "parked.revealed", row, name=_name(row))
+        document = parked.document(row, with_body=True)
         return Shown(document, *fields(document))
 
     def replay(self, arguments: Namespace) -> Shown:
-        document = parked.document(parked.replay(parked.parked_with(arguments.id)))
+        row = parked.replay(parked.parked_with(arguments.id))
+        record(operator(), "parked.replayed", row, name=_name(row))
+        document = parked.document(row)
         return Shown(document, f"{document['id']} is in {document['queue']} again")
 
     def drop(self, arguments: Namespace) -> Shown:
-        parked.drop(parked.parked_with(arguments.id))
+        row = parked.parked_with(arguments.id)
+        with transaction.atomic():
+            record(operator(), "parked.dropped", row, name=_name(row), changes={"message_id": row.message_id})
+            parked.drop(row)
         return Shown({"id": arguments.id, "dropped": True}, f"{arguments.id} is dropped")
+
+
+def _name(row: Parked) -> str:
+    return f"{row.queue} {row.pk}"

@@ -5,6 +5,8 @@ from argparse import Namespace
 from django.core.management.base import CommandParser
 
 from sms_backend.console import held
+from sms_backend.console.actors import operator
+from sms_backend.console.audit import added
 from sms_backend.core.operator import PlainCommand, Shown
 from sms_backend.routing import pauses
 
@@ -18,5 +20,6 @@ class Command(PlainCommand):
         held.add_options(parser)
 
     def run(self, arguments: Namespace) -> Shown:
-        pauses.pause(**held.named(arguments))
+        named = held.named(arguments)
+        added(operator(), "sending.paused", lambda: pauses.pause(**named), document=held.changes)
         return held.shown()

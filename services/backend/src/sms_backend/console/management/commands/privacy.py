@@ -3,6 +3,8 @@
 from argparse import Namespace
 
 from sms_backend.accounts.selectors import client_named
+from sms_backend.console.actors import operator
+from sms_backend.console.audit import record
 from sms_backend.core.errors import InvalidError
 from sms_backend.core.operator import OperatorCommand, Shown, fields
 from sms_backend.messages.forgetting import forget
@@ -22,6 +24,8 @@ class Command(OperatorCommand):
     def erase(self, arguments: Namespace) -> Shown:
         if not is_e164(arguments.number):
             raise InvalidError({"number": "give E.164, such as +447911123456"})
-        client_id = None if arguments.client is None else client_named(arguments.client).id
-        counts = vars(forget(arguments.number, client_id=client_id))
+        client = None if arguments.client is None else client_named(arguments.client)
+        counts = vars(forget(arguments.number, client_id=None if client is None else client.id))
+        # Of the number nothing, not even masked: it is what was to be forgotten.
+        record(operator(), "person.erased", client, changes=counts)
         return Shown(counts, *fields(counts))

@@ -7,12 +7,15 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from sms_backend.console.documents import balance_document, balance_words, circuit_document, provider_document
+from sms_backend.console.actors import operator
+from sms_backend.console.audit import added, audited, record
+from sms_backend.console.documents import balance_document, balance_words, circuit_document, kept_provider, provider_document
 from sms_backend.core.errors import InvalidError
 from sms_backend.core.operator import OperatorCommand, Shown, fields, given, or_none, table
 from sms_backend.routing import circuits, selectors, services
 from sms_backend.routing.models import Provider
 from sms_backend.routing.trial import TEXT, send_trial
+from sms_contract.phone import masked
 
 _SETTINGS = ("priority", "weight", "throughput", "low_balance", "countries", "denied")
 _COLUMNS = ("slug", "adapter", "active", "circuit", "balance", "priority", "weight", "throughput", "countries", "denied")
@@ -44,8 +47,10 @@ class Command(OperatorCommand):
         self.verb("disable", self.disable, "Take it out of selection.").add_argument("slug", metavar="SLUG")
 
     def add(self, arguments: Namespace) -> Shown:
-        settings = given(arguments, *_SETTINGS)
-        return _shown(services.add_provider(arguments.slug, adapter=arguments.adapter, config=_config(arguments), **settings))
+        settings = given(arguments, *_SETTINGS) | {"adapter": arguments.adapter, "config": _config(arguments)}
+        return _shown(
+            added(operator(), "provider.added", lambda: services.add_provider(arguments.slug, **settings), document=kept_provider)
+        )
 
     def list(self, _arguments: Namespace) -> Shown:
         providers = list(Provider.objects.all())
@@ -62,17 +67,27 @@ class Command(OperatorCommand):
 
     def set(self, arguments: Namespace) -> Shown:
         provider = selectors.provider_named(arguments.slug)
-        return _shown(services.set_provider(provider, config=_config(arguments), **given(arguments, *_SETTINGS)))
+        config = _config(arguments)
+        with audited(operator(), "provider.changed", provider, document=kept_provider):
+            services.set_provider(provider, config=config, **given(arguments, *_SETTINGS))
+        return _shown(provider)
 
     def enable(self, arguments: Namespace) -> Shown:
-        return _shown(services.enable_provider(selectors.provider_named(arguments.slug), active=True))
+        return self._switch(arguments, "provider.enabled", active=True)
 
     def disable(self, arguments: Namespace) -> Shown:
-        return _shown(services.enable_provider(selectors.provider_named(arguments.slug), active=False))
+        return self._switch(arguments, "provider.disabled", active=False)
+
+    def _switch(self, arguments: Namespace, action: str, *, active: bool) -> Shown:
+        provider = selectors.provider_named(arguments.slug)
+        with audited(operator(), action, provider, document=kept_provider):
+            services.enable_provider(provider, active=active)
+        return _shown(provider)
 
     def test(self, arguments: Namespace) -> Shown:
         provider = selectors.provider_named(arguments.slug)
         document = send_trial(provider, to=arguments.to, sender=arguments.sender, text=arguments.text)
+        record(operator(), "provider.tested", provider, changes={"to": masked(arguments.to), "outcome": document["outcome"]})
         return Shown(document, *fields(document))
 
 

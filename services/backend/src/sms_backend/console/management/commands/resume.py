@@ -3,8 +3,11 @@
 from argparse import Namespace
 
 from django.core.management.base import CommandParser
+from django.db import transaction
 
 from sms_backend.console import held
+from sms_backend.console.actors import operator
+from sms_backend.console.audit import record
 from sms_backend.core.operator import PlainCommand, Shown
 from sms_backend.routing import pauses
 
@@ -18,4 +21,10 @@ class Command(PlainCommand):
         held.add_options(parser)
 
     def run(self, arguments: Namespace) -> Shown:
-        return held.shown(resumed=pauses.resume(**held.named(arguments)))
+        named = held.named(arguments)
+        with transaction.atomic():
+            resumed = pauses.resume(**named)
+            if resumed:
+                said = ", ".join(str(part) for part in named.values() if part is not None)
+                record(operator(), "sending.resumed", name=said or "everything", changes={"pauses": resumed})
+        return held.shown(resumed=resumed)

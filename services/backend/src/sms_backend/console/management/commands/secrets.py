@@ -3,6 +3,8 @@
 from argparse import Namespace
 
 from sms_backend.accounts import rotation
+from sms_backend.console.actors import operator
+from sms_backend.console.audit import record
 from sms_backend.console.models import Totp
 from sms_backend.core.operator import OperatorCommand, Shown, fields
 from sms_backend.messages.models import PseudonymKey
@@ -31,4 +33,5 @@ class Command(OperatorCommand):
             "pseudonym_key": rotation.reseal_field(PseudonymKey.objects.all(), "secret"),
             "authenticators": rotation.reseal_field(Totp.objects.all(), "sealed_key"),
         }
+        record(operator(), "secrets.resealed", changes=moved)
         return Shown(moved, *fields(moved), "The older keys may be taken out of SMSGW_CREDENTIAL_KEYS now, of every process.")

@@ -8,8 +8,11 @@ from pathlib import Path
 from sms_backend.accounts import selectors
 from sms_backend.accounts.models import Client
 from sms_backend.console import suppression_list
+from sms_backend.console.actors import operator
+from sms_backend.console.audit import record
 from sms_backend.core.errors import InvalidError, NotFoundError
 from sms_backend.core.operator import OperatorCommand, Shown, table
+from sms_contract.phone import masked
 
 _MOST = 100
 
@@ -42,22 +45,34 @@ class Command(OperatorCommand):
         return Shown(rows, *table(rows, suppression_list.COLUMNS))
 
     def add(self, arguments: Namespace) -> Shown:
-        added = suppression_list.add(selectors.client_named(arguments.client), arguments.number, arguments.sender)
+        client = selectors.client_named(arguments.client)
+        added = suppression_list.add(client, arguments.number, arguments.sender)
+        if added:
+            record(operator(), "suppression.added", client, changes=_told(arguments))
         return Shown({"added": added}, "added" if added else "it was there already")
 
     def remove(self, arguments: Namespace) -> Shown:
-        removed = suppression_list.remove(selectors.client_named(arguments.client), arguments.number, arguments.sender)
+        client = selectors.client_named(arguments.client)
+        removed = suppression_list.remove(client, arguments.number, arguments.sender)
         if not removed:
             raise NotFoundError("there is no such entry")
+        record(operator(), "suppression.removed", client, changes=_told(arguments) | {"entries": removed})
         return Shown({"removed": removed}, f"{removed} removed")
 
     def import_(self, arguments: Namespace) -> Shown:
-        read, added = suppression_list.read_in(selectors.client_named(arguments.client), _text(arguments.file))
+        client = selectors.client_named(arguments.client)
+        read, added = suppression_list.read_in(client, _text(arguments.file))
+        record(operator(), "suppressions.imported", client, changes={"read": read, "added": added})
         return Shown({"read": read, "added": added}, f"{read} read, {added} of them new")
 
     def export(self, arguments: Namespace) -> Shown:
         client = _client(arguments.client)
+        record(operator(), "suppressions.exported", client)
         return Shown(list(suppression_list.entries(client)), suppression_list.written_out(client).rstrip("\n"))
+
+
+def _told(arguments: Namespace) -> dict[str, str | None]:
+    return {"number": masked(arguments.number), "sender": arguments.sender}
 
 
 def _client(name: str | None) -> Client | None:

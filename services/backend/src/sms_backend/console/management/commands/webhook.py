@@ -5,11 +5,14 @@ from argparse import Namespace
 from datetime import timedelta
 from uuid import UUID
 
+from django.db import transaction
 from django.utils import timezone
 
 from sms_backend.accounts import selectors, validation, webhooks
 from sms_backend.accounts.models import SigningSecrets, WebhookEndpoint
 from sms_backend.accounts.subscriptions import subscriptions
+from sms_backend.console.actors import operator
+from sms_backend.console.audit import audited, difference, record
 from sms_backend.console.webhook_documents import delivery_document, endpoint_document
 from sms_backend.core.errors import InvalidError, NotFoundError
 from sms_backend.core.operator import OperatorCommand, Shown, fields, table
@@ -48,7 +51,10 @@ class Command(OperatorCommand):
         self.verb("enable", self.enable, "Write to an endpoint again.").add_argument("endpoint", metavar="ENDPOINT")
 
     def add(self, arguments: Namespace) -> Shown:
-        issued = webhooks.add_endpoint(selectors.client_named(arguments.client), arguments.url, types=arguments.type)
+        client = selectors.client_named(arguments.client)
+        with transaction.atomic():
+            issued = webhooks.add_endpoint(client, arguments.url, types=arguments.type)
+            record(operator(), "webhook.added", issued.endpoint, changes=difference({}, endpoint_document(issued.endpoint)))
         subscriptions.wait_until_known()
         return Shown(
             {"endpoint_id": issued.endpoint.id, "secret": issued.secret},
@@ -73,11 +79,14 @@ class Command(OperatorCommand):
     def secret(self, arguments: Namespace) -> Shown:
         client = selectors.client_named(arguments.client)
         newest = webhooks.signing_secrets(webhooks.default_secret(client))[0]
+        record(operator(), "webhook.secret_shown", client)
         return Shown({"client": client.name, "secret": newest}, newest)
 
     def rotate(self, arguments: Namespace) -> Shown:
         owner, name = _owner(arguments.owner)
-        secret = webhooks.rotate(owner, overlap=arguments.overlap)
+        with transaction.atomic():
+            secret = webhooks.rotate(owner, overlap=arguments.overlap)
+            record(operator(), "webhook.secret_rotated", owner)
         until = f"until {owner.previous_until:%Y-%m-%d %H:%M} UTC"
         return Shown(name | {"secret": secret}, secret, f"The one before it signs too {until}. This one is not shown again.")
 
@@ -87,21 +96,29 @@ class Command(OperatorCommand):
                 count = deliveries.replay(cursor, UUID(arguments.what))
                 if not count:
                     raise NotFoundError(f"there is no webhook {arguments.what!r} that could be replayed")
+                record(operator(), "webhook.replayed", name=arguments.what, changes={"deliveries": count})
             else:
                 endpoint = webhooks.endpoint_with(arguments.what)
                 if endpoint.disabled_at is not None:
                     raise InvalidError({"endpoint": "it is disabled; `webhook enable` it first"})
                 since = timezone.now() - arguments.since
                 count = deliveries.replay_since(cursor, endpoint.id, since, all_of_them=arguments.all_of_them)
+                changes = {"deliveries": count, "since": since.isoformat(), "all": arguments.all_of_them}
+                record(operator(), "webhook.replayed", endpoint, changes=changes)
         return Shown({"replayed": count}, f"{count} will be delivered again")
 
     def disable(self, arguments: Namespace) -> Shown:
-        return _shown(webhooks.disable_endpoint(webhooks.endpoint_with(arguments.endpoint)))
+        endpoint = webhooks.endpoint_with(arguments.endpoint)
+        with audited(operator(), "webhook.disabled", endpoint, document=endpoint_document):
+            webhooks.disable_endpoint(endpoint)
+        return _shown(endpoint)
 
     def enable(self, arguments: Namespace) -> Shown:
-        enabled = webhooks.enable_endpoint(webhooks.endpoint_with(arguments.endpoint))
+        endpoint = webhooks.endpoint_with(arguments.endpoint)
+        with audited(operator(), "webhook.enabled", endpoint, document=endpoint_document):
+            webhooks.enable_endpoint(endpoint)
         subscriptions.wait_until_known()
-        return _shown(enabled)
+        return _shown(endpoint)
 
 
 def _shown(endpoint: WebhookEndpoint) -> Shown:

@@ -3,7 +3,7 @@
 from argparse import Namespace
 
 from sms_backend.core.errors import NotProjectedError
-from sms_backend.core.operator import OperatorCommand, Shown
+from sms_backend.core.operator import OperatorCommand, Shown, changed
 from sms_backend.pipeline import readmodel
 from sms_backend.pipeline.readmodel import Phase
 
@@ -28,4 +28,5 @@ class Command(OperatorCommand):
         phase = readmodel.rebuild(self.progress, seconds=arguments.seconds)
         if phase is not Phase.READY:
             raise NotProjectedError(f"not done: {_HINTS[phase]}; it goes on by itself as soon as it can")
+        changed.send(type(self), action="projection.rebuilt", changes={})
         return Shown({"ready": True}, "Redis is right.")

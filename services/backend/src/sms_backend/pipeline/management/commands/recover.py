@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from sms_backend.core.errors import InvalidError
-from sms_backend.core.operator import PlainCommand, Shown
+from sms_backend.core.operator import PlainCommand, Shown, changed
 from sms_backend.pipeline.recovery import recover
 
 
@@ -23,6 +23,9 @@ class Command(PlainCommand):
 
     def run(self, arguments: Namespace) -> Shown:
         found = recover(_moment(arguments.since), timezone.now(), dry_run=arguments.dry_run)
+        if not arguments.dry_run:
+            counts = {name: value for name, value in asdict(found).items() if isinstance(value, int)}
+            changed.send(type(self), action="database.recovered", changes={"since": arguments.since, **counts})
         missing = len(found.missing) + found.missing_more
         lines = (
             f"{found.held} may have been sent, and nobody knows: now `unknown`, and not sent again",
