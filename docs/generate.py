@@ -11,7 +11,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -83,8 +83,8 @@ def settings(kind: type[BaseSettings], module: ModuleType) -> str:
     return table(["variable", "default", "meaning"], rows)
 
 
-def other_settings(rows: tuple[tuple[str, str, str], ...]) -> str:
-    told = [[f"`{name}`", f"`{value}`" if value else "required", meaning] for name, value, meaning in rows]
+def other_settings(rows: Iterable[tuple[str, str | None, str]]) -> str:
+    told = [[f"`{name}`", "required" if value is None else f"`{value}`" if value else "–", meaning] for name, value, meaning in rows]
     return table(["variable", "default", "meaning"], told)
 
 

@@ -19,12 +19,13 @@ STACK = (
     ("SMSGW_HOME", "var", "Where an instance keeps its state; another folder is another, independent instance."),
     *((setting, "1", f"How many processes like `{kind}` run side by side.") for kind, setting in replicas.SETTINGS.items()),
 )
-#: What only compose.yaml looks at.
-COMPOSE = (
+#: What only compose.yaml looks at; None: it has to be set.
+COMPOSE: tuple[tuple[str, str | None, str], ...] = (
     ("SMSGW_PUBLIC_ADDRESS", "127.0.0.1:8080", "Where the proxy of compose.yaml listens: address and port of the machine."),
-    ("POSTGRES_PASSWORD", "", "For PostgreSQL in its container; letters, digits, - and _."),
-    ("RABBITMQ_PASSWORD", "", "For RabbitMQ in its container; letters, digits, - and _."),
-    ("REDIS_PASSWORD", "", "For Redis in its container; letters, digits, - and _."),
+    ("POSTGRES_PASSWORD", None, "For PostgreSQL in its container; letters, digits, - and _."),
+    ("RABBITMQ_PASSWORD", None, "For RabbitMQ in its container; letters, digits, - and _."),
+    ("EXTRAS", "", "What images are built with beside what they need: --extra otel, for traces."),
+    ("REDIS_PASSWORD", None, "For Redis in its container; letters, digits, - and _."),
 )
 #: What stands for a value that nobody can guess.
 EXAMPLES = {
@@ -71,7 +72,7 @@ def example() -> str:
         fresh = [(name, default(field), meaning) for name, field, meaning in settings if name not in said]
         said |= {name for name, _, _ in fresh}
         parts.append(_section(title, [_entry(name, EXAMPLES.get(name, value or ""), meaning) for name, value, meaning in fresh]))
-    parts.append(_section("compose.yaml alone", [_entry(*setting) for setting in COMPOSE]))
+    parts.append(_section("compose.yaml alone", [_entry(name, value or "", meaning) for name, value, meaning in COMPOSE]))
     return "\n".join(parts)
 
 

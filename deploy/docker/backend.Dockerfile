@@ -10,7 +10,9 @@ COPY packages/contract packages/contract
 COPY packages/providers packages/providers
 COPY services/backend services/backend
 # What the lock file says and nothing else; the result does not refer to /src.
-RUN uv sync --frozen --no-dev --no-editable --package sms-backend
+# Extras are named at the build: --build-arg EXTRAS="--extra otel".
+ARG EXTRAS=
+RUN uv sync --frozen --no-dev --no-editable --package sms-backend $EXTRAS
 
 FROM python:3.13-slim-bookworm
 RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin smsgw \

@@ -9,7 +9,9 @@ COPY pyproject.toml uv.lock ./
 COPY packages/contract packages/contract
 COPY services/gateway services/gateway
 # What the lock file says and nothing else; the result does not refer to /src.
-RUN uv sync --frozen --no-dev --no-editable --package sms-gateway
+# Extras are named at the build: --build-arg EXTRAS="--extra otel".
+ARG EXTRAS=
+RUN uv sync --frozen --no-dev --no-editable --package sms-gateway $EXTRAS
 
 FROM python:3.13-slim-bookworm
 RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin smsgw \

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from sms_backend.accounts import webhooks
 from sms_backend.accounts.subscriptions import subscriptions
+from sms_backend.console import tasks
 from sms_backend.core import broker
 from sms_backend.core.cache import cache
 from sms_backend.messages import drain, sweeper_runs
@@ -57,6 +58,7 @@ def everything():
     upkeep.housekeeping(now=now)
     upkeep.tally(now=now)
     upkeep.retire(now=now)
+    tasks.tidy()
 
 
 def by_many(work=everything):

@@ -70,7 +70,7 @@ app.conf.update(
     beat_schedule=SCHEDULE,
     timezone="UTC",
     enable_utc=True,
-    imports=("sms_backend.pipeline.tasks",),
+    imports=("sms_backend.pipeline.tasks", "sms_backend.console.tasks"),
 )
 
 

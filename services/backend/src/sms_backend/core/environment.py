@@ -12,6 +12,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 SHORTEST_RETENTION = 40
 #: Longer than Redis shows a final status, and than a report is waited for.
 SHORTEST_ERASURE = 4
+#: As the trigger on the trail has it.
+SHORTEST_TRAIL = 90
 
 
 SHORTEST_SECRET = 32
@@ -76,6 +78,18 @@ class Environment(BaseSettings):
         default=0,
         description="Days after which numbers become pseudonyms and texts are erased, of what is final; 4 or more. 0: with the retention.",
     )
+
+    smsgw_audit_days: int = Field(
+        default=730,
+        description="Days after which entries of the console's audit trail are removed; 90 or more. 0: never.",
+    )
+
+    @field_validator("smsgw_audit_days")
+    @classmethod
+    def _is_as_long_as_postgresql_insists(cls, value: int) -> int:
+        if value and value < SHORTEST_TRAIL:
+            raise ValueError(f"give {SHORTEST_TRAIL} days or more, or 0 for never: PostgreSQL refuses to forget what is more recent")
+        return value
 
     @field_validator("smsgw_erase_after_days")
     @classmethod

@@ -10,7 +10,7 @@ SWEEPERS = {
     **dict.fromkeys(("leases", "unknowns", "validity", "cancels", "orphans", "inquiries"), 2),
     "tallies": 5,
     **dict.fromkeys(("partitions", "reservations", "inbound_parts", "cancel_requests", "unreported", "key_hashes", "balances"), 60),
-    **dict.fromkeys(("retention", "leftovers"), 900),
+    **dict.fromkeys(("retention", "leftovers", "console"), 900),
     "personal_data": 3 * 3600,
 }
 

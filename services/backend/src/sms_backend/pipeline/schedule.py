@@ -22,4 +22,5 @@ SCHEDULE = {
     "balances": _every(60, "pipeline.balances"),
     "housekeeping": _every(60, "pipeline.housekeeping"),
     "retire": _every(900, "pipeline.retire"),
+    "tidy": _every(900, "console.tidy"),
 }
