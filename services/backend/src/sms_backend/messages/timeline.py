@@ -33,7 +33,14 @@ def timeline(story: Story) -> list[dict[str, Any]]:
     ]
     for attempt in story.attempts:
         decision = {name: value for name, value in attempt.decision.items() if name != "chosen"}
-        events.append((attempt.started_at, 3, "attempt", {"number": attempt.number, "provider": attempt.provider, **decision}))
+        events.append(
+            (
+                attempt.started_at,
+                3,
+                "attempt",
+                {"number": attempt.number, "provider": attempt.provider, "reference": _reference(attempt), **decision},
+            )
+        )
         events.append((attempt.finished_at, 4, attempt.outcome, _outcome(attempt)))
     events += [(receipt.received_at, 5, "report", _told(receipt)) for receipt in story.receipts]
     events += [(tried["at"], 8, "webhook", tried["told"]) for tried in _tries(story)]
@@ -53,6 +60,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
     return {
         "number": attempt.number,
         "provider": attempt.provider,
+        "reference": _reference(attempt),
         "outcome": attempt.outcome,
         "report": attempt.report,
         "provider_message_id": attempt.provider_message_id,
@@ -63,6 +71,11 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "seconds": _seconds(attempt),
         "reported_at": rfc3339(attempt.reported_at),
     }
+
+
+def _reference(attempt: Attempt) -> str:
+    """What the provider was given as ours."""
+    return attempt.reference or str(attempt.message_id)
 
 
 def _report(receipt: Receipt) -> dict[str, Any]:
