@@ -17,6 +17,7 @@ from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget, 
 from sms_backend.accounts.models import Client
 from sms_backend.console import suppression_list
 from sms_backend.console.audit import record
+from sms_backend.console.masking import shown_number
 from sms_backend.console.rights import Right, permits
 from sms_backend.console.site import page, page_context
 from sms_backend.core.errors import InvalidError
@@ -80,7 +81,7 @@ def listing(request: HttpRequest) -> HttpResponse:
         form=form,
         file_form=FileForm(),
         searched=wanted == "find",
-        rows=[(entry, masked(entry.recipient)) for entry in found[:_MOST]],
+        rows=[(entry, shown_number(entry.recipient)) for entry in found[:_MOST]],
         most=_MOST,
         may_add=permits(request, _ADD),
         may_remove=permits(request, _REMOVE),
