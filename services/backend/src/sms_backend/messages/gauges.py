@@ -26,6 +26,7 @@ FRESH = 5.0
 _OTHERS = f"""
 SELECT
     (SELECT count(*) FROM (SELECT 1 FROM messages WHERE status = 'sending' LIMIT {MOST}) t),
+    (SELECT count(*) FROM (SELECT 1 FROM messages WHERE status = 'sent' LIMIT {MOST}) t),
     (SELECT count(*) FROM (SELECT 1 FROM callbacks WHERE judged_at IS NULL LIMIT {MOST}) t),
     (SELECT count(*) FROM (SELECT 1 FROM parked LIMIT {MOST}) t),
     (SELECT count(*) FROM (SELECT 1 FROM projection_due WHERE due_at < now() LIMIT {MOST}) t),
@@ -80,7 +81,7 @@ def _read() -> list[GaugeMetricFamily]:
         lanes = waiting_now.lanes(MOST)
         with connection.cursor() as cursor:
             cursor.execute(_OTHERS)
-            sending, callbacks, parked, promises, webhooks, failing = cursor.fetchone()
+            sending, sent, callbacks, parked, promises, webhooks, failing = cursor.fetchone()
             cursor.execute(_SWEEPERS, (list(sweeper_runs.SWEEPERS),))
             sweepers = cursor.fetchall()
         with hot_cursor() as cursor:
@@ -104,6 +105,9 @@ def _read() -> list[GaugeMetricFamily]:
         GaugeMetricFamily("smsgw_partition_weeks_ahead", "For how many weeks after this one every table has its partition.", value=ahead),
         GaugeMetricFamily("smsgw_partition_strays", "1 while rows lie in a default partition, for there was none for them.", value=strays),
         GaugeMetricFamily("smsgw_sending_messages", "Messages with an attempt under way or unknown.", value=sending),
+        GaugeMetricFamily(
+            "smsgw_sent_messages", f"Messages that a provider has taken and not reported on; {MOST} means as many or more.", value=sent
+        ),
         GaugeMetricFamily("smsgw_unjudged_callbacks", "Raw callbacks that nobody has judged yet.", value=callbacks),
         GaugeMetricFamily("smsgw_parked_messages", "What could not be processed and waits for a person.", value=parked),
         GaugeMetricFamily("smsgw_projection_due", "Promises to Redis that are due.", value=promises),
