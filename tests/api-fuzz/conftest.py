@@ -1,25 +1,16 @@
 """Both servers' documents and a key of our own; `./smsgw test api-fuzz` brings the system up and names it in the environment."""
 
-import os
 from collections.abc import Iterator
 from uuid import uuid4
 
-import httpx
 import pytest
-from system import System, until
+from system import System, opened, until
 
 
 @pytest.fixture(scope="session")
 def system() -> Iterator[System]:
-    if "E2E_GATEWAY_URL" not in os.environ:
-        raise pytest.UsageError("No system to test: run these tests by ./smsgw test api-fuzz")
-    with httpx.Client(timeout=10) as http:
-        yield System(
-            gateway=os.environ["E2E_GATEWAY_URL"],
-            console=os.environ["E2E_CONSOLE_URL"],
-            simulator=os.environ["E2E_SIMULATOR_URL"],
-            http=http,
-        )
+    with opened("api-fuzz") as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

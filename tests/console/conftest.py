@@ -1,17 +1,15 @@
 """A browser, and a login of every role; `./smsgw test console` brings the system up and names it in the environment."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from logins import ROLES, Login, make_login, sign_in
 from playwright.sync_api import Browser, StorageState, sync_playwright
 from stage import Stage, prepare
-from system import System, until
+from system import System, opened
 from watched import Watched, watched
 
 #: Nothing that speaks to anybody by itself.
@@ -38,16 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def system() -> Iterator[System]:
-    if "E2E_CONSOLE_URL" not in os.environ:
-        raise pytest.UsageError("No system to test: run these tests by ./smsgw test console")
-    with httpx.Client(timeout=10) as http:
-        found = System(
-            gateway=os.environ["E2E_GATEWAY_URL"],
-            console=os.environ["E2E_CONSOLE_URL"],
-            simulator=os.environ["E2E_SIMULATOR_URL"],
-            http=http,
-        )
-        until(found.is_ready, seconds=90, what="the system ready")
+    with opened("console") as found:
         yield found
 
 

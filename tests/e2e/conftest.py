@@ -1,12 +1,10 @@
 """Fixtures over a running system; `./smsgw test e2e` brings it up and names it in the environment."""
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import httpx
 import pytest
-from system import Provider, Sender, System, until
+from system import Provider, Sender, System, opened, until
 from xdist.scheduler import LoadScopeScheduling
 
 #: They bring instances of their own, and may run beside the others, which take turns in the one that is there.
@@ -27,15 +25,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Apart:
 
 @pytest.fixture(scope="session")
 def system() -> Iterator[System]:
-    if "E2E_GATEWAY_URL" not in os.environ:
-        raise pytest.UsageError("No system to test: run these tests by ./smsgw test e2e")
-    with httpx.Client(timeout=10) as http:
-        yield System(
-            gateway=os.environ["E2E_GATEWAY_URL"],
-            console=os.environ["E2E_CONSOLE_URL"],
-            simulator=os.environ["E2E_SIMULATOR_URL"],
-            http=http,
-        )
+    with opened("e2e") as found:
+        yield found
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from sms_stack import lifecycle
 from sms_stack.home import Home
@@ -101,6 +103,22 @@ class System:
         """What a simulated provider has taken, in order."""
         answer = self.http.get(f"{self.simulator}/control/ledger", params={"account": provider.account_sid}).raise_for_status()
         return [entry for entry in answer.json()["entries"] if entry["outcome"].startswith("accept")]
+
+
+@contextmanager
+def opened(tier: str, *, timeout: float = 10.0) -> Iterator[System]:
+    """The system that `./smsgw test TIER` has brought up and named in the environment, once it is ready."""
+    if "E2E_GATEWAY_URL" not in os.environ:
+        raise pytest.UsageError(f"No system to test: run these tests by ./smsgw test {tier}")
+    with httpx.Client(timeout=timeout) as http:
+        found = System(
+            gateway=os.environ["E2E_GATEWAY_URL"],
+            console=os.environ["E2E_CONSOLE_URL"],
+            simulator=os.environ["E2E_SIMULATOR_URL"],
+            http=http,
+        )
+        until(found.is_ready, seconds=90, what="the system ready")
+        yield found
 
 
 @dataclass(frozen=True)

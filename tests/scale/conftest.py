@@ -6,23 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
-import httpx
 import pytest
-from system import Provider, Sender, System, until
+from system import Provider, Sender, System, opened, until
 
 
 @pytest.fixture(scope="session")
 def system() -> Iterator[System]:
-    if "E2E_GATEWAY_URL" not in os.environ:
-        raise pytest.UsageError("No system to test: run these tests by ./smsgw test scale")
-    with httpx.Client(timeout=30) as http:
-        found = System(
-            gateway=os.environ["E2E_GATEWAY_URL"],
-            console=os.environ["E2E_CONSOLE_URL"],
-            simulator=os.environ["E2E_SIMULATOR_URL"],
-            http=http,
-        )
-        until(found.is_ready, seconds=90, what="the system ready")
+    with opened("scale", timeout=30) as found:
         yield found
 
 

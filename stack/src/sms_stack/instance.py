@@ -30,6 +30,8 @@ EXTERNAL = {
 DEFAULTS = {"SMSGW_LOG_LEVEL": "INFO", "SMSGW_GATEWAY_WORKERS": "1", "SMSGW_WEB_WORKERS": "1", "SMSGW_DEVELOPMENT": "1"}
 #: The stack's own, and what only Server B may know.
 NOT_PASSED_ON = {"SMSGW_HOME", "SMSGW_PROGRAM"}
+#: Settings that are the operator's to make: ours, and OpenTelemetry's.
+_OPERATORS = ("SMSGW_", "OTEL_")
 SERVER_B_ONLY = {
     *("SMSGW_SECRET_KEY", "SMSGW_SECRET_KEY_PREVIOUS"),
     "SMSGW_CREDENTIAL_KEYS",
@@ -130,7 +132,7 @@ class Instance:
             "SMSGW_GATEWAY_HOST": "127.0.0.1",
             "SMSGW_WEB_HOST": "127.0.0.1",
         }
-        own = {name: value for name, value in self.given.items() if name.startswith("SMSGW_") and value and name not in NOT_PASSED_ON}
+        own = {name: value for name, value in self.given.items() if name.startswith(_OPERATORS) and value and name not in NOT_PASSED_ON}
         return {
             **made,
             **own,

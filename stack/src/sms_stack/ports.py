@@ -22,6 +22,14 @@ def is_free(port: int) -> bool:
     return True
 
 
+def unused() -> int:
+    """One that nobody listens on now, for something that soon will."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 def kept(home: Home) -> dict[str, int]:
     try:
         ports = json.loads((home.path / "ports.json").read_text())

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import NoReturn
 from xml.etree import ElementTree as ET
 
-from sms_stack import browser, extras, lifecycle
+from sms_stack import browser, extras, lifecycle, ports
 from sms_stack.errors import StackError
 from sms_stack.home import ROOT, Home
 from sms_stack.instance import EXTERNAL, Instance
@@ -39,10 +39,13 @@ SETTINGS = {
         "SMSGW_WORKERS_UPKEEP": "2",
         "SMSGW_BEATS": "2",
         "SMSGW_WEB_WORKERS": "2",
-    }
+    },
+    # Often, so that tests need not wait for spans; and two gateways, each of which has to export its own.
+    "tracing": {"SMSGW_GATEWAY_WORKERS": "2", "OTEL_BSP_SCHEDULE_DELAY": "200"},
 }
 #: Tiers in which some tests bring instances of their own, beside those of the instance that is there.
 AT_ONCE = {"e2e": ["-n", "2", "--dist", "loadscope"]}
+TRACING = "tracing"
 NO_TESTS = 5  #: pytest's exit code when nothing was collected
 
 
@@ -124,9 +127,12 @@ class Run:
             return self._pytest(name, places, [], own_environment())
         if name == browser.TIER:
             browser.prepare()
-        with self._up(simulator=True, settings=SETTINGS.get(name, {})) as instance:
+        # Where its tests receive spans: nobody listens there in any other tier, nor is it told.
+        collector = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{ports.unused()}"} if name == TRACING else {}
+        with self._up(simulator=True, settings=SETTINGS.get(name, {}) | collector) as instance:
             environment = {
                 **own_environment(),
+                **collector,
                 "SMSGW_HOME": str(self.home.path),
                 "E2E_GATEWAY_URL": instance.gateway_url,
                 "E2E_CONSOLE_URL": instance.web_url,
