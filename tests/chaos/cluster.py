@@ -6,6 +6,7 @@ filter is needed. The minority pauses (`pause_minority`), as https://www.rabbitm
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -114,11 +115,9 @@ class Cluster:
             except (NotSoError, subprocess.TimeoutExpired):
                 continue
             for row in rows:
-                name, _, members = row.partition("\t")
+                name, _, others = row.partition("\t")
                 if name == queue:
-                    return [
-                        word for word in members.replace("\t", ",").replace("[", "").replace("]", "").replace(" ", "").split(",") if word
-                    ]
+                    return _words(others)
         raise NotSoError(f"no node knows who leads {queue}")
 
     @contextmanager
@@ -147,9 +146,12 @@ def _cut(name: str, cookie: str) -> str:
 
 
 def _seen(node: Node) -> list[str]:
-    return [
-        word for word in node.control("eval", "rabbit_nodes:all_running().").replace("[", "").replace("]", "").split(",") if word.strip()
-    ]
+    return _words(node.control("eval", "rabbit_nodes:all_running()."))
+
+
+def _words(text: str) -> list[str]:
+    """The names in an Erlang list, or in columns."""
+    return re.findall(r"[\w.@-]+", text)
 
 
 @contextmanager
@@ -175,6 +177,8 @@ def three_nodes(home: Home) -> Iterator[Cluster]:
         service.prepare()
         settings = [
             "cluster_formation.peer_discovery_backend = rabbit_peer_discovery_classic_config",
+            "cluster_formation.randomized_startup_delay_range.min = 0",
+            "cluster_formation.randomized_startup_delay_range.max = 1",
             "cluster_partition_handling = pause_minority",
             *(f"cluster_formation.classic_config.nodes.{number} = {_known_as(each)}" for number, each in enumerate(NAMES, 1)),
         ]

@@ -75,6 +75,10 @@ class Load:
     def acknowledged(self) -> int:
         return sum(bool(one.tracking_ids) for one in self.told)
 
+    def clients_of(self, customer: Customer) -> int:
+        """How many send for it."""
+        return sum(self._customers[number % len(self._customers)] is customer for number in range(self._style.clients))
+
     def acknowledged_since(self, moment: float) -> int:
         """Of what was first tried after a moment (monotonic)."""
         return sum(bool(one.tracking_ids) for one in self.told if one.began >= moment)

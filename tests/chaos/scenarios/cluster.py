@@ -8,7 +8,7 @@ from chaos.stage import Stage
 from chaos.waiting import NotSoError
 
 #: Seconds until the others have found a new leader, and until a node that comes back is a member again.
-_ELECTED, _WHOLE = 60, 90
+_ELECTED, _WHOLE = 60, 150
 
 
 def _cluster(stage: Stage) -> Cluster:
