@@ -43,12 +43,12 @@ def overcharge_is_given_back(stage: Stage) -> None:
     names = ("worker-upkeep", "beat")
     stage.vary({name: _SOONER.variation(stage.system, over=stage.variations.get(name)) for name in names})
     customer = stage.load.told[0].customer
+    # Each of its other clients waits for a confirm too.
+    wanted = 5 + stage.load.clients_of(customer)
     for _ in stage.moments(1):
         with PUBLISHING.held(stage), ThreadPoolExecutor(5) as pool:
             for _each in range(5):
                 pool.submit(_send, stage, customer.key)
-            # Each of its other clients waits for a confirm too, and has one.
-            wanted = 5 + stage.load.clients_of(customer)
             stage.until(lambda: _pending(stage, customer.id) >= wanted, "five reservations of a client that will not come back")
             stage.kill("gateway")
 
