@@ -95,6 +95,11 @@ class _Course:
     found_enough: bool = False
 
     @property
+    def patience(self) -> float:
+        """Seconds that clients go on for after the load."""
+        return 0.0 if self.is_over else PATIENCE / 3 if self.found_enough else PATIENCE
+
+    @property
     def is_over(self) -> bool:
         return self.found_enough and bool(self.problems)
 
@@ -165,7 +170,7 @@ def _carry_out(stage: Stage, scenario: Scenario, people: People, background: Bac
         if not course.is_over:
             _accepts_again(stage, healed, course)
     finally:
-        background.run(stage.load.stop(patience=0.0 if course.is_over else PATIENCE))
+        background.run(stage.load.stop(patience=course.patience))
         until(working.done, seconds=120, what="the clients at their end")
     if not course.is_over:
         _wait_for_the_end(stage, scenario, people, course)
@@ -183,7 +188,7 @@ def _accepts_again(stage: Stage, healed: float, course: _Course) -> None:
 
 def _wait_for_the_end(stage: Stage, scenario: Scenario, people: People, course: _Course) -> None:
     """Until the account is clean twice, or cannot become clean any more: it is beyond repair, or nothing has moved for too long."""
-    patience = stage.system.lease + stage.system.unknown_wait + 20 + scenario.patience
+    patience = stage.system.lease + stage.system.unknown_wait + (0 if course.found_enough else 20 + scenario.patience)
     seen: object = None
     moved = time.monotonic()
     clean = broken = 0
@@ -192,7 +197,7 @@ def _wait_for_the_end(stage: Stage, scenario: Scenario, people: People, course: 
         account = evidence.account(stage, scenario.rules)
         course.account = account
         clean = clean + 1 if not account.problems else 0
-        if course.found_enough and (account.lost or account.duplicated or account.unexpected):
+        if course.found_enough and (account.lost or account.duplicated or account.unexpected or account.unanswered):
             return
         state = (sorted(account.statuses.items()), len(evidence.taken), account.quota, len(account.lost), len(account.stuck))
         if state != seen:
