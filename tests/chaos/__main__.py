@@ -5,7 +5,8 @@ import json
 import random
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from chaos import report
@@ -17,6 +18,7 @@ from chaos.scenario import Scenario
 from chaos.scenarios import SCENARIOS
 from chaos.system import own
 from chaos.trial import Trial, run
+from chaos.waiting import NotSoError
 from sms_stack.errors import StackError
 from sms_stack.home import ROOT, Home
 from sms_stack.progress import say
@@ -35,16 +37,7 @@ def main() -> int:
         return 0
     seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(10**6)
     say(f"seed {seed}")
-    try:
-        return _mutate(named, seed, arguments) if arguments.mutations else _prove(named, seed, arguments)
-    except StackError as error:
-        if arguments.json:
-            _write({"error": str(error)})
-        say(f"chaos: {error}")
-        return 1
-    except KeyboardInterrupt:
-        say("chaos: stopped.")
-        return 130
+    return _mutate(named, seed, arguments) if arguments.mutations else _prove(named, seed, arguments)
 
 
 def _prove(named: list[Scenario], seed: int, arguments: argparse.Namespace) -> int:
@@ -53,7 +46,7 @@ def _prove(named: list[Scenario], seed: int, arguments: argparse.Namespace) -> i
     trials: list[Trial] = []
     progress = report.Progress()
     for part in _parts(wanted, key=lambda scenario: scenario.clustered):
-        with background() as loop, own(Home(path=ROOT / "var" / "chaos"), loop, clustered=part[0].clustered) as system:
+        with _ended_early(), background() as loop, own(_home(), loop, clustered=part[0].clustered) as system:
             people = gather(system)
             for scenario in part:
                 progress.begins(scenario, f"{len(trials) + 1}/{len(wanted)}")
@@ -61,10 +54,10 @@ def _prove(named: list[Scenario], seed: int, arguments: argparse.Namespace) -> i
                 progress.ends(trial)
                 trials.append(trial)
     if arguments.json:
-        _write(report.document(trials, skipped, seed=seed))
+        _write(report.document(trials, skipped, seed=seed, not_run=[scenario.name for scenario in wanted[len(trials) :]]))
     else:
         report.show(trials, skipped)
-    return 0 if all(trial.ok for trial in trials) else 1
+    return 0 if len(trials) == len(wanted) and all(trial.ok for trial in trials) else 1
 
 
 def _mutate(named: list[Scenario], seed: int, arguments: argparse.Namespace) -> int:
@@ -79,7 +72,7 @@ def _mutate(named: list[Scenario], seed: int, arguments: argparse.Namespace) -> 
     told: list[dict[str, Any]] = []
     progress = report.Progress()
     for part in _parts(pairs, key=lambda pair: pair[1].clustered):
-        with background() as loop, own(Home(path=ROOT / "var" / "chaos"), loop, clustered=part[0][1].clustered) as system:
+        with _ended_early(), background() as loop, own(_home(), loop, clustered=part[0][1].clustered) as system:
             people: People | None = None
             for mutation, scenario in part:
                 say(f"\n══ {mutation.name}: {mutation.wrong}")
@@ -100,14 +93,30 @@ def _mutate(named: list[Scenario], seed: int, arguments: argparse.Namespace) -> 
                         "seconds": seconds,
                     }
                 )
+    whole = len(told) == len(pairs)
     survived = [f"{each['mutation']} under {each['scenario']}" for each in told if not each["found"]]
     if arguments.json:
-        _write({"ok": not survived, "seed": seed, "mutations": told})
+        _write({"ok": whole and not survived, "seed": seed, "mutations": told})
     else:
         for each in told:
             said = each["by"][0][:110] if each["by"] else ""
             sys.stdout.write(f"{'found   ' if each['found'] else 'SURVIVED'}  {each['mutation']:<34}{each['scenario']:<40}{said}\n")
-    return 1 if survived else 0
+    return 0 if whole and not survived else 1
+
+
+def _home() -> Home:
+    return Home(path=ROOT / "var" / "chaos")
+
+
+@contextmanager
+def _ended_early() -> Iterator[None]:
+    """What was done by then is told all the same."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("chaos: stopped.")
+    except (StackError, NotSoError) as error:
+        say(f"chaos: {error}")
 
 
 def _parts[T](everything: list[T], *, key: Callable[[T], bool]) -> list[list[T]]:
