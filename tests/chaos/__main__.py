@@ -5,6 +5,7 @@ import json
 import random
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
@@ -46,13 +47,15 @@ def _prove(named: list[Scenario], seed: int, arguments: argparse.Namespace) -> i
     trials: list[Trial] = []
     progress = report.Progress()
     for part in _parts(wanted, key=lambda scenario: scenario.clustered):
-        with _ended_early(), background() as loop, own(_home(), loop, clustered=part[0].clustered) as system:
+        with _ended_early() as stopped, background() as loop, own(_home(), loop, clustered=part[0].clustered) as system:
             people = gather(system)
             for scenario in part:
                 progress.begins(scenario, f"{len(trials) + 1}/{len(wanted)}")
                 trial = run(scenario, system=system, people=people, background=loop, seed=seed, say=progress.event)
                 progress.ends(trial)
                 trials.append(trial)
+        if stopped.is_set():
+            break
     if arguments.json:
         _write(report.document(trials, skipped, seed=seed, not_run=[scenario.name for scenario in wanted[len(trials) :]]))
     else:
@@ -72,7 +75,7 @@ def _mutate(named: list[Scenario], seed: int, arguments: argparse.Namespace) -> 
     told: list[dict[str, Any]] = []
     progress = report.Progress()
     for part in _parts(pairs, key=lambda pair: pair[1].clustered):
-        with _ended_early(), background() as loop, own(_home(), loop, clustered=part[0][1].clustered) as system:
+        with _ended_early() as stopped, background() as loop, own(_home(), loop, clustered=part[0][1].clustered) as system:
             people: People | None = None
             for mutation, scenario in part:
                 say(f"\n══ {mutation.name}: {mutation.wrong}")
@@ -93,6 +96,8 @@ def _mutate(named: list[Scenario], seed: int, arguments: argparse.Namespace) -> 
                         "seconds": seconds,
                     }
                 )
+        if stopped.is_set():
+            break
     whole = len(told) == len(pairs)
     survived = [f"{each['mutation']} under {each['scenario']}" for each in told if not each["found"]]
     if arguments.json:
@@ -109,12 +114,14 @@ def _home() -> Home:
 
 
 @contextmanager
-def _ended_early() -> Iterator[None]:
-    """What was done by then is told all the same."""
+def _ended_early() -> Iterator[threading.Event]:
+    """What was done by then is told all the same; the event is set where somebody wants no more."""
+    stopped = threading.Event()
     try:
-        yield
+        yield stopped
     except KeyboardInterrupt:
         say("chaos: stopped.")
+        stopped.set()
     except (StackError, NotSoError) as error:
         say(f"chaos: {error}")
 
