@@ -57,7 +57,11 @@ def _prove(named: list[Scenario], seed: int, arguments: argparse.Namespace) -> i
         if stopped.is_set():
             break
     if arguments.json:
-        _write(report.document(trials, skipped, seed=seed, not_run=[scenario.name for scenario in wanted[len(trials) :]]))
+        _write(
+            report.document(
+                trials, skipped, seed=seed, not_run=[one.name for one in wanted if one not in [trial.scenario for trial in trials]]
+            )
+        )
     else:
         report.show(trials, skipped)
     return 0 if len(trials) == len(wanted) and all(trial.ok for trial in trials) else 1
@@ -80,9 +84,10 @@ def _mutate(named: list[Scenario], seed: int, arguments: argparse.Namespace) -> 
             for mutation, scenario in part:
                 say(f"\n══ {mutation.name}: {mutation.wrong}")
                 progress.begins(scenario, f"{len(told) + 1}/{len(pairs)}")
+                mutant = variations(mutation.patch, system)
+                system.begin_anew(mutant)
                 # Clients of its own each time: what a mutant has spoilt is not charged to the next.
                 people = gather(system, like=people)
-                mutant = variations(mutation.patch, system)
                 trial = run(scenario, system=system, people=people, background=loop, seed=seed, say=progress.event, mutant=mutant)
                 progress.ends(trial)
                 say(f"   {'found' if trial.has_found else 'SURVIVED: the scenario has not noticed'}")

@@ -103,6 +103,15 @@ class System:
         running = self.supervisor.running()
         self.supervisor.start([program.name for program in programs if program.name not in running])
 
+    def begin_anew(self, variations: Mapping[str, Variation]) -> None:
+        """The same with new processes, which do not remember what the last fault has made of them; ready when this returns."""
+        if dict(variations) == self.varied:
+            for name in APPLICATION:
+                self.signal(name, signal.SIGKILL)
+        else:
+            self.vary(variations)
+        self.wait_ready()
+
     def _wired(self, program: Program, variation: Variation) -> Program:
         wired = {
             SERVICES[service]: _with_port(self.instance.service_urls[service], wire.port)
