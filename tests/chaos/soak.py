@@ -75,7 +75,7 @@ def soak(*, minutes: float, rate: float, seed: int) -> dict[str, Any]:
     progress = Progress()
     trials: list[Trial] = []
     readings: list[Reading] = []
-    with background() as loop, own(Home(path=ROOT / "var" / "chaos"), loop, wired=("worker",)) as system:
+    with background() as loop, own(Home(path=ROOT / "var" / "chaos"), loop, wired=("worker", "worker-upkeep")) as system:
         people = gather(system)
         began = time.monotonic()
         passing = weeks.roll(system)
