@@ -39,7 +39,7 @@ MUTATIONS = (
     mutation(
         "pending-never-taken-over",
         "A repeat waits for ever for a first try that died.",
-        ("gateway-reserved", "gateway-publishing", "gateway-killed", "answers-lost-gateway-redis"),
+        ("gateway-reserved", "gateway-publishing", "gateway-killed"),
         (f"{_GATEWAY}/admission/admission.lua", "if tonumber(deadline) > now_ms then", "if tonumber(deadline) > 0 then"),
     ),
     mutation(
@@ -137,5 +137,16 @@ MUTATIONS = (
             """DEADLINE = 0.05
 """,
         ),
+    ),
+    mutation(
+        "lost-reservations-kept",
+        "A reservation whose answer was lost is neither undone nor taken over.",
+        ("answers-lost-gateway-redis",),
+        (
+            f"{_GATEWAY}/submission.py",
+            '            self._settler.settle_later([Reservation(claim, claim.id, claim.day)], "release")\n',
+            "            assert claim\n",
+        ),
+        (f"{_GATEWAY}/admission/admission.lua", "if tonumber(deadline) > now_ms then", "if tonumber(deadline) > 0 then"),
     ),
 )
