@@ -32,6 +32,7 @@ class Stage:
     rng: random.Random
     accounts: Mapping[str, Account]  #: of the simulated providers, by slug
     say: Callable[[str], None]
+    patience: float = 60.0  #: seconds until clients must be accepted
     variations: Mapping[str, Variation] = field(default_factory=dict)  #: how processes have been run from the beginning
 
     # When
@@ -48,10 +49,14 @@ class Stage:
         """Let a fault last for a random while."""
         time.sleep(self.rng.uniform(least, most))
 
-    def accepted(self, more: int, *, seconds: float = 60) -> None:
+    def accepted(self, more: int, *, seconds: float | None = None) -> None:
         """Wait until so many more have been accepted."""
         goal = self.load.acknowledged + more
-        until(lambda: self.load.acknowledged >= goal, seconds=seconds, what=f"{more} more accepted (answers: {dict(self.load.answers)})")
+        until(
+            lambda: self.load.acknowledged >= goal,
+            seconds=seconds or self.patience,
+            what=f"{more} more accepted (answers: {dict(self.load.answers)})",
+        )
 
     def until[T](self, condition: Callable[[], T], what: str, *, seconds: float = 30) -> T:
         return until(condition, seconds=seconds, what=what)

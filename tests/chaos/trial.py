@@ -124,8 +124,9 @@ def run(
         events.append(f"{time.monotonic() - began:.1f} {event}")
         say(event)
 
+    heals = _HEALS if mutant is None else _HEALS_SPOILT
     variations = {**scenario.variations, **{name: spoilt.over(scenario.variations.get(name)) for name, spoilt in (mutant or {}).items()}}
-    stage = Stage(system=system, load=load, rng=rng, accounts=people.accounts, say=note, variations=variations)
+    stage = Stage(system=system, load=load, rng=rng, accounts=people.accounts, say=note, variations=variations, patience=heals)
     course = _Course(found_enough=mutant is not None)
     try:
         system.vary(variations)
@@ -180,7 +181,7 @@ def _carry_out(stage: Stage, scenario: Scenario, people: People, background: Bac
 def _accepts_again(stage: Stage, healed: float, course: _Course) -> None:
     what = f"{_AFTER} new messages accepted after the fault"
     try:
-        until(lambda: stage.load.acknowledged_since(healed) >= _AFTER, seconds=_HEALS_SPOILT if course.found_enough else _HEALS, what=what)
+        until(lambda: stage.load.acknowledged_since(healed) >= _AFTER, seconds=stage.patience, what=what)
         course.accepting_after = time.monotonic() - healed
     except NotSoError as missed:
         course.problems.append(f"does not heal: {missed} (answers: {dict(stage.load.answers)}; {stage.system.unready()})")
