@@ -34,98 +34,74 @@ def _slot(moment: str) -> str:
 #: Quarters of an octave of milliseconds from `ready` to `moment`.
 _BIN = "floor(4 * ln(greatest(1, extract(epoch FROM moment - ready)::float8 * 1000)) / ln(2::float8))::int2"
 _COLUMNS = "kind, at, mode, provider, country, status, code, bin, n"
-#: Table to: its key; what a count depends on; what a row counts as.
-_TABLES = {
-    "messages": ("id", ("status", "provider", "recipient", "error_code", "sent_at", "delivered_at"), "message"),
-    "attempts": ("message_id, number", ("outcome", "error_code"), "attempt"),
-}
-_SAME = {
-    "messages": f"{_slot('n.created_at')} AS at, greatest(n.created_at, n.send_at) AS ready, n.mode",
-    "attempts": f"{_slot('n.started_at')} AS at, '' AS mode",
-}
-_EACH = {
-    "messages": {
-        "provider": "coalesce({row}.provider, '')",
-        "country": "smsgw_region({row}.recipient)",
-        "status": "{row}.status",
-        "code": "coalesce({row}.error_code, '')",
-        "sent": "{row}.sent_at",
-        "delivered": "{row}.delivered_at",
-    },
+#: No calling prefix is longer, with its plus: numbers that begin alike are of one country.
+_PREFIX = 1 + max(len(prefix) for prefix in calling_prefixes())
+#: Table to what its rows are counted by: the expressions, in the order of `_COLUMNS`, of which all but the country's are grouped by.
+_COUNTED = {
+    "messages": ("message", "mode", "coalesce(provider, '')", f"left(recipient, {_PREFIX})", "status", "coalesce(error_code, '')", "true"),
     # One that is under way is none yet.
-    "attempts": {
-        "provider": "{row}.provider",
-        "country": "''",
-        "status": "nullif({row}.outcome, 'started')",
-        "code": "coalesce({row}.error_code, '')",
-    },
+    "attempts": ("attempt", "''", "provider", "''", "outcome", "coalesce(error_code, '')", "outcome <> 'started'"),
 }
+_BEGUN = {"messages": "created_at", "attempts": "started_at"}
 
 
-_MOMENTS = dict.fromkeys(("sent", "delivered"), "timestamptz")
-
-
-def _rows(table: str, *, before: str | None, after: str | None) -> str:
-    """What counts of each row as it was and as it is; the name of the row, or None where there is none."""
-    sides = [
-        f"{f'NULL::{_MOMENTS.get(name, "text")}' if row is None else expression.format(row=row)} AS {prefix}_{name}"
-        for prefix, row in (("o", before), ("n", after))
-        for name, expression in _EACH[table].items()
-    ]
-    return ", ".join([_SAME[table], *sides])
-
-
-def _changes(table: str, source: str, *, before: str | None = None, after: str | None = None) -> str:
-    """
-    Write down what these rows come to.
-
-    Rows that changed alike are one by the time that anything is made of them: this runs in every statement.
-    """
-    kind = _TABLES[table][2]
-    alike = ", ".join(f"{side}_{name}" for side in "on" for name in ("provider", "country", "status", "code"))
-    parts = [
+def _counts(table: str, source: str, sign: str) -> list[str]:
+    """How many rows of a source there are of each kind, with this sign; numbers are still prefixes."""
+    kind, mode, provider, prefix, status, code, counts = _COUNTED[table]
+    counted = [
         f"""
-        SELECT '{kind}', at, mode, x.provider, x.country, x.status, x.code, 0::int2, sum(x.sign * alike.rows)
-        FROM (SELECT at, mode, {alike}, count(*) AS rows FROM counted GROUP BY at, mode, {alike}) AS alike,
-            LATERAL (VALUES
-                (o_provider, o_country, o_status, o_code, -1), (n_provider, n_country, n_status, n_code, 1)
-            ) AS x (provider, country, status, code, sign)
-        WHERE x.status IS NOT NULL
-        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 HAVING sum(x.sign * alike.rows) <> 0"""  # noqa: S608 - constants
+        SELECT '{kind}' AS kind, {_slot(_BEGUN[table])} AS at, {mode} AS mode, {provider} AS provider, {prefix} AS prefix,
+            {status} AS status, {code} AS code, 0::int2 AS bin, {sign}count(*) AS n
+        FROM {source} WHERE {counts} GROUP BY 2, 3, 4, 5, 6, 7"""  # noqa: S608 - constants
     ]
-    parts += [
-        f"""
-        SELECT '{name}', {_slot("moment")}, mode, provider, country, '', '', {_BIN}, sum(sign)
-        FROM counted, LATERAL (VALUES
-            (o_provider, o_country, o_{until}, -1), (n_provider, n_country, n_{until}, 1)
-        ) AS x (provider, country, moment, sign)
-        WHERE (o_{until}, o_provider, o_country) IS DISTINCT FROM (n_{until}, n_provider, n_country) AND moment IS NOT NULL
-        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 HAVING sum(sign) <> 0"""  # noqa: S608 - constants
-        for name, until in (("taken", "sent"), ("arrived", "delivered"))
-        if until in _EACH[table]
-    ]
+    if table == "messages":
+        counted += [
+            f"""
+        SELECT '{name}', {_slot("moment")}, mode, coalesce(provider, ''), left(recipient, {_PREFIX}), '', '', {_BIN}, {sign}count(*)
+        FROM (SELECT mode, provider, recipient, {until} AS moment, greatest(created_at, send_at) AS ready FROM {source}) AS timed
+        WHERE moment IS NOT NULL GROUP BY 2, 3, 4, 5, 8"""  # noqa: S608 - constants
+            for name, until in (("taken", "sent_at"), ("arrived", "delivered_at"))
+        ]
+    return counted
+
+
+def _changes(table: str, *, gone: str | None = None, come: str | None = None) -> str:
+    """
+    Write down what these rows come to: those that come, less those that go.
+
+    No row is looked for on the other side: what has not changed takes itself away. And it is by prefixes until few are left: this runs in
+    every statement.
+    """
+    counted = [*(_counts(table, come, "") if come else ()), *(_counts(table, gone, "-") if gone else ())]
     return f"""
-        WITH counted AS MATERIALIZED (SELECT {_rows(table, before=before, after=after)} FROM {source})
-        INSERT INTO tally_changes ({_COLUMNS}) {" UNION ALL ".join(parts)}"""  # noqa: S608 - constants
+        INSERT INTO tally_changes ({_COLUMNS})
+        SELECT kind, at, mode, provider, smsgw_region(prefix), status, code, bin, sum(n)
+        FROM (
+            SELECT kind, at, mode, provider, prefix, status, code, bin, sum(n) AS n FROM ({" UNION ALL ".join(counted)}) AS counted
+            GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 HAVING sum(n) <> 0
+        ) AS changed
+        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 HAVING sum(n) <> 0"""  # noqa: S608 - constants
+
+
+def function_sql(table: str) -> str:
+    """The function that the triggers of a table call."""
+    return f"""
+CREATE OR REPLACE FUNCTION {_name(table)}() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN {_changes(table, come="come")};
+    ELSIF TG_OP = 'DELETE' THEN {_changes(table, gone="gone")};
+    ELSE {_changes(table, come="come", gone="gone")};
+    END IF;
+    RETURN NULL;
+END $$"""
 
 
 def trigger_sql(table: str) -> list[str]:
     """The function of a table, and the triggers that call it."""
-    key, decisive, _ = _TABLES[table]
-    differs = " OR ".join(f"n.{name} IS DISTINCT FROM o.{name}" for name in decisive)
-    name = f"smsgw_tally_{table}"
     return [
-        f"""
-CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF TG_OP = 'INSERT' THEN {_changes(table, "come n", after="n")};
-    ELSIF TG_OP = 'DELETE' THEN {_changes(table, "gone n", before="n")};
-    ELSE {_changes(table, f"come n JOIN gone o USING ({key}) WHERE {differs}", before="o", after="n")};
-    END IF;
-    RETURN NULL;
-END $$""",
+        function_sql(table),
         *(
-            f"CREATE TRIGGER tally_{verb} AFTER {verb} ON {table} REFERENCING {known} FOR EACH STATEMENT EXECUTE FUNCTION {name}()"
+            f"CREATE TRIGGER tally_{verb} AFTER {verb} ON {table} REFERENCING {known} FOR EACH STATEMENT EXECUTE FUNCTION {_name(table)}()"
             for verb, known in (
                 ("insert", "NEW TABLE AS come"),
                 ("update", "OLD TABLE AS gone NEW TABLE AS come"),
@@ -137,4 +113,8 @@ END $$""",
 
 def recount_sql(table: str) -> str:
     """Write down all rows that a table has, as if they came now."""
-    return _changes(table, f"{table} n", after="n")
+    return _changes(table, come=table)
+
+
+def _name(table: str) -> str:
+    return f"smsgw_tally_{table}"
