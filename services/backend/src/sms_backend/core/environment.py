@@ -173,6 +173,8 @@ class Environment(BaseSettings):
             "CONN_HEALTH_CHECKS": True,
             "OPTIONS": {
                 "pool": {"min_size": 0, "max_size": 8, "timeout": 5, "max_lifetime": 1800},
+                # Django turns this off for poolers that hand a connection to others between transactions.
+                "prepare_threshold": 3,
                 "connect_timeout": 5,
                 "tcp_user_timeout": 5000,
                 "keepalives_idle": 10,
