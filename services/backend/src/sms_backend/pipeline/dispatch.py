@@ -85,7 +85,7 @@ def dispatch_once(lane: str, *, wake: Wake | None = None) -> int:
     claimed_at = time.monotonic()
     now_ms = time.time_ns() // 1_000_000
     providers = snapshot()
-    with hot_cursor() as cursor:
+    with hot_cursor(plan_once=True) as cursor:
         rows = claim.due(cursor, lane=lane, limit=environment.smsgw_batch, now_ms=now_ms)
         if not rows:
             return 0

@@ -197,7 +197,7 @@ def _write(entries: Sequence[Entry]) -> Taken:
     cancels = [entry.content for entry in entries if isinstance(entry.content, Cancel)]
     callbacks = [entry.content for entry in entries if isinstance(entry.content, Callback)]
     bad = [entry for entry in entries if entry.content is None]
-    with hot_cursor() as cursor:
+    with hot_cursor(plan_once=True) as cursor:
         cancel.guard(cursor, storing={s.client for s in submissions}, canceling={c.client for c in cancels})
         stored = store(cursor, submissions, asked_back=cancel.asked_back(cursor, submissions)) if submissions else None
         changed = cancel.take_back(cursor, stored.recalled) if stored else []

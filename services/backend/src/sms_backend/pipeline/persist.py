@@ -47,8 +47,8 @@ def persist(change: Change) -> int:
     return len(rows)
 
 
-def _commit(change: Change) -> Sequence[Any]:
-    with hot_cursor() as cursor:
+def _commit(change: Change, *, plan_once: bool = False) -> Sequence[Any]:
+    with hot_cursor(plan_once=plan_once) as cursor:
         rows = change(cursor)
         promise = project_later(cursor, [row.id for row in rows], after=_GRACE) if rows else None
         told = announce(cursor, rows)
@@ -71,8 +71,9 @@ def persist_at_any_cost(change: Change) -> int:
     tries = 0
     while True:
         try:
-            return len(_commit(change))
-        except (psycopg.OperationalError, psycopg.InterfaceError, DatabaseError) as error:
+            return len(_commit(change, plan_once=True))
+        # Not supported: what was prepared before a migration, whose columns are others now. The rollback has forgotten it.
+        except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.NotSupportedError, DatabaseError) as error:
             log.warning("settle.postponed", error=type(error).__name__, tries=tries)
             time.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
             tries += 1
