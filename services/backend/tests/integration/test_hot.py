@@ -1,5 +1,7 @@
 """Hot statements are prepared, planned once where that is asked for, and outlive a migration that changes what they return."""
 
+import threading
+
 import psycopg
 import pytest
 from django.db import connection
@@ -44,8 +46,16 @@ def numbers():
 
 
 def other_columns():
-    with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE numbers ALTER COLUMN n TYPE bigint")
+    """By another connection, as a migration would."""
+
+    def migrate():
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE numbers ALTER COLUMN n TYPE bigint")
+        connection.close()
+
+    migration = threading.Thread(target=migrate)
+    migration.start()
+    migration.join()
 
 
 def prepare():
