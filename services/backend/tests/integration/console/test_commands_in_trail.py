@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 from django.utils import timezone
 
 from sms_backend.accounts import webhooks
@@ -48,6 +49,18 @@ def only(entries: list[AuditEntry]) -> tuple[str, str, dict[str, Any]]:
     return entry.action, entry.object_name, entry.changes
 
 
+def test_of_a_client_and_its_keys(typed: Any) -> None:
+    action, name, changes = only(typed("client", "add", "acme", "--rate=2"))
+    assert (action, name, changes["name"], changes["rate"]) == ("client.added", "acme", [None, "acme"], [None, 2.0])
+    assert only(typed("client", "set", "acme", "--rate=5")) == ("client.changed", "acme", {"rate": [2.0, 5.0]})
+    assert only(typed("client", "suspend", "acme")) == ("client.suspended", "acme", {"suspended": [False, True]})
+    assert only(typed("client", "resume", "acme"))[0] == "client.resumed"
+    (added,) = typed("key", "add", "acme", "--mode=test")
+    assert (added.action, added.changes["mode"]) == ("key.added", [None, "test"])
+    assert "key" not in added.changes
+    assert only(typed("key", "revoke", added.object_id))[2]["state"] == ["valid", "revoked"]
+
+
 def test_of_a_provider_without_its_secrets(typed: Any) -> None:
     action, name, changes = only(typed("provider", "add", "alpha", "--adapter=twilio", "--config=-", stdin=json.dumps(TWILIO)))
     assert (action, name, changes["config"][1]["auth_token"]) == ("provider.added", "alpha", "***")
@@ -81,6 +94,21 @@ def test_of_what_is_held_and_let_go(typed: Any, client: Any) -> None:
     assert Pause.objects.count() == 1
     assert only(typed("resume", "--client=shop")) == ("sending.resumed", "shop", {"pauses": 1})
     assert typed("resume") == []
+
+
+def test_of_people_without_their_numbers(typed: Any, client: Any, tmp_path: Any) -> None:
+    assert only(typed("suppression", "add", "shop", NUMBER))[2] == {"number": "+44***456", "sender": None}
+    assert typed("suppression", "add", "shop", NUMBER) == []
+    assert only(typed("suppression", "remove", "shop", NUMBER))[2]["entries"] == 1
+    (tmp_path / "list.csv").write_text(f"number\n{NUMBER}\n")
+    assert only(typed("suppression", "import", "shop", str(tmp_path / "list.csv")))[2] == {"read": 1, "added": 1}
+    assert only(typed("suppression", "export"))[0] == "suppressions.exported"
+    assert only(typed("privacy", "erase", NUMBER))[0] == "person.erased"
+    assert only(typed("number", "add", "+447900000001", "--client=shop"))[:2] == ("number.added", "+447900000001")
+    assert only(typed("number", "remove", "+447900000001"))[0] == "number.removed"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM console_auditentry a WHERE a::text LIKE %s", [f"%{NUMBER[1:]}%"])
+        assert cursor.fetchone() == (0,)
 
 
 def test_of_who_may_sign_in(typed: Any) -> None:
