@@ -147,6 +147,7 @@ class Run:
         # From nothing each time: what an earlier run left would route, count and be found.
         lifecycle.down(self.home)
         forget(self.home.data)
+        set_aside(self.home)
         try:
             given = {**own_environment(), **IMPATIENT, **settings}
             yield lifecycle.up(self.home, services_only=services_only, simulator=simulator, given=given)
@@ -192,6 +193,15 @@ def forget(data: Path) -> None:
             shutil.rmtree(folder.resolve(), ignore_errors=True)
             folder.unlink()
     shutil.rmtree(data, ignore_errors=True)
+
+
+def set_aside(home: Home) -> None:
+    """Logs are read by tests as well: those of the tier before stay beside them, for whoever asks why it failed."""
+    before = home.path / "log.before"
+    shutil.rmtree(before, ignore_errors=True)
+    if home.logs.exists():
+        home.logs.rename(before)
+    home.make()
 
 
 def run(tiers: Sequence[str], pytest_arguments: Sequence[str], *, quiet: bool) -> list[Outcome]:
