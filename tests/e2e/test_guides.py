@@ -100,7 +100,7 @@ class Reader:
 def given(system: System) -> Iterator[dict[str, str]]:
     """What the tutorial's reader has: a gateway, a provider that takes everything, a key."""
     alpha = system.add_provider("--priority=900", reports=QUICK)
-    reading = system.add_sender()
+    reading = system.add_sender("--default-sender=GUIDE")
     until(lambda: alpha.slug in reading.account()["providers"], seconds=20, what=f"{alpha.slug} known to the gateway")
     yield {"GATEWAY": system.gateway, "KEY": reading.key}
     system.manage("provider", "disable", alpha.slug)
