@@ -34,7 +34,7 @@ _SOONER = Patch(
     ),
 )
 #: Seconds from the start of a Redis with another clock to its midnight: it has to be filled again before.
-_TO_MIDNIGHT = 75
+_TO_MIDNIGHT = 90
 
 
 @suite.scenario("F1", rules=Rules(settled=True), patience=60)
@@ -81,13 +81,13 @@ def midnight_passes(stage: Stage) -> None:
             stage.say("Redis has another clock, and its day ends soon")
             stage.vary({"redis": skewed(f"+{int((midnight - now).total_seconds()) - _TO_MIDNIGHT}")})
             began = time.monotonic()
-        accepted = [stage.until(lambda: _said(send(), (202,)), "a message within the quota") for _ in range(2)]
+        accepted = [stage.until(lambda: _said(send(), (202,)), "a message within the quota", seconds=60) for _ in range(2)]
         if len(accepted) != 2 or not _said(send(), (429,)):
             raise NotSoError("a client may send more than its quota")
         if time.monotonic() - began > _TO_MIDNIGHT:
             raise NotSoError("this machine is too slow: midnight has passed already")
         stage.say("the quota is used up")
-        stage.until(lambda: _said(send(), (202,)), "a new day, and a new quota", seconds=_TO_MIDNIGHT + 30)
+        stage.until(lambda: _said(send(), (202,)), "a new day, and a new quota", seconds=_TO_MIDNIGHT + 60)
         stage.say("a new day")
         stage.accepted(20)
     finally:
