@@ -104,7 +104,7 @@ MUTATIONS = (
     mutation(
         "own-clock",
         "The gateway goes by its own clock, and not by that of Redis.",
-        ("clock-gateway+2h", "midnight-passes"),
+        ("clock-gateway+2h",),
         (
             f"{_GATEWAY}/clock.py",
             "        self._anchor = redis_ms - (before + after) * 500",
@@ -148,5 +148,11 @@ MUTATIONS = (
             "            assert claim\n",
         ),
         (f"{_GATEWAY}/admission/admission.lua", "if tonumber(deadline) > now_ms then", "if tonumber(deadline) > 0 then"),
+    ),
+    mutation(
+        "one-day-for-ever",
+        "The day that a gateway has begun with goes on for as long as it runs.",
+        ("midnight-passes",),
+        (f"{_GATEWAY}/clock.py", "if day is None or not day.starts_ms <= now_ms < day.ends_ms:", "if day is None:"),
     ),
 )

@@ -14,7 +14,7 @@ from chaos.waiting import NotSoError
 _LIBRARY = next((str(path) for path in sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), "")
 
 
-def no_faketime() -> str | None:
+def _no_faketime() -> str | None:
     return None if _LIBRARY else "faketime is not installed (Debian: apt install faketime)"
 
 
@@ -62,7 +62,7 @@ for _process, _offset, _rules in _SKEWED:
             act=_redis_is_lost,
             rules=_rules,
             variations={_process: skewed(_offset)},
-            needs=no_faketime,
+            needs=_no_faketime,
         )
     )
 
