@@ -76,7 +76,7 @@ class Rules:
     ends: frozenset[str] = frozenset({"delivered"})  #: in which acknowledged messages may be, at the end
     doubt: bool = False  #: whether outcomes may have become unknown
     settled: bool = False  #: no reservation may be left: each is done, or its charge is back
-    told: bool = False  #: each send that is taken is reported on soon: then no doubt is left about it
+    told: bool = False  #: each send that is taken is told of: in the end there is no doubt left about it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,7 +225,7 @@ class _Books:
         if any(count > 1 for count in numbers.values()):
             self.duplicated.append(f"{row.id} was taken {len(sends)} times, attempts {sorted(numbers.elements())}")
         elif len(numbers) > 1:
-            may = self.rules.doubt and not self.rules.told and row.on_unknown == "resend" and len(numbers) - 1 <= row.resends
+            may = self.rules.doubt and row.on_unknown == "resend" and len(numbers) - 1 <= row.resends
             said = f"{row.id} was taken for attempts {sorted(numbers)} ({_reason(row)}; {row.on_unknown})"
             (self.twice if may else self.duplicated).append(said)
 

@@ -43,7 +43,7 @@ MUTATIONS = (
     mutation(
         "judged-before-applied",
         "Callbacks count as judged before what they say has been applied.",
-        ("answers-lost-worker-upkeep-postgresql", "background-killed"),
+        ("answers-lost-worker-upkeep-postgresql",),
         (
             f"{_BACKEND}/pipeline/reports.py",
             """    verdicts: list[str] = []
@@ -72,7 +72,7 @@ MUTATIONS = (
     mutation(
         "nothing-promised",
         "A change is shown, and there is no promise to show it.",
-        ("worker-settled", "answers-lost-worker-redis", "answers-lost-worker-upkeep-redis"),
+        ("worker-settled", "answers-lost-worker-redis", "answers-lost-worker-upkeep-redis", "background-killed"),
         (
             f"{_BACKEND}/pipeline/persist.py",
             """        promise = project_later(cursor, [row.id for row in rows], after=_GRACE) if rows else None

@@ -27,8 +27,6 @@ _SID = b"SM"
 _QUOTA = b"}:q:"
 #: In the evidence that a claim writes.
 _DECISION = b"because"
-#: The verdicts on callbacks, as an array.
-_VERDICTS = b"{read"
 
 
 def script(path: str) -> bytes:
@@ -209,5 +207,5 @@ _killed(
     behaviour=_UNREPORTED,
     proves="Killed before Redis is told: the promise in PostgreSQL is kept by the next tick.",
 )
-#: Callbacks are judged, what they say is applied, and the worker has not heard.
-JUDGED = Boundary(process="worker-upkeep", service="postgresql", mode=_AFTER, markers=(_VERDICTS, _COMMIT))
+#: What reports say is committed, and Redis is not told.
+REPORTED = Boundary(process="worker-upkeep", service="redis", mode=_BEFORE, markers=(script(f"{_BACKEND}/messages/project.lua"),))

@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 
 from chaos.scenario import DOUBT, SLOW, suite
-from chaos.scenarios.boundaries import CLAIMED, JUDGED, PUBLISHED
+from chaos.scenarios.boundaries import CLAIMED, PUBLISHED, REPORTED
 from chaos.stage import Stage
 from chaos.workload import Style
 
@@ -34,7 +34,7 @@ def gateway_killed(stage: Stage) -> None:
 def background_killed(stage: Stage) -> None:
     """Beat, upkeep and the web are killed again and again: ticks, sweeps, reports and the projection go on where they were."""
     for _ in stage.moments(3):
-        with JUDGED.held(stage):
+        with REPORTED.held(stage):
             stage.kill("beat", "worker-upkeep", "web")
 
 

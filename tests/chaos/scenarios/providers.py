@@ -132,14 +132,14 @@ def reports_forged(stage: Stage) -> None:
     behaviour={"rules": [{"action": action, "share": 0.15} for action in _UNCLEAR], "reports": {"statuses": _DELIVERED}},
 )
 def asked_vendor_takes_it_and_does_not_say_so(stage: Stage) -> None:
-    """A vendor that is asked says by our reference that it has the message: sent once, and nothing stays in doubt, though the askers are killed."""
+    """A vendor that is asked says by our reference that it has the message: nothing stays in doubt, though the askers are killed."""
     for _ in stage.moments(3, least=2, most=4):
         stage.kill("worker-upkeep")
 
 
 @suite.scenario("F13", vendor=KAVENEGAR, patience=LOOKED_UP, rules=Rules(doubt=True, told=True), style=_SLOW_LOAD, only_accepted=True)
 def asked_vendors_answers_are_lost(stage: Stage) -> None:
-    """It takes messages, and tells of them when it is asked, and neither is heard for a while: it is asked again, and nothing goes out twice."""
+    """It takes messages, and tells of them when it is asked, and neither is heard for a while: it is asked again, and nothing stays in doubt."""
     for _ in stage.moments(2, least=3, most=5):
         stage.say("answers of the provider are lost")
         with stage.wire("worker", PROVIDER).failing(Mode.DROP_RESPONSES):
