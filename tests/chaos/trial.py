@@ -66,7 +66,7 @@ class Trial:
         return {
             "scenario": self.scenario.name,
             "number": self.scenario.number,
-            "ok": self.ok,
+            "held": self.ok,
             "problems": self.problems,
             **figures,
             "answers": dict(self.answers),
