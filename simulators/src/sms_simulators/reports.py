@@ -93,10 +93,13 @@ class Reporter:
         self._later(job.steps[0].delay, job)
 
     async def post_all(self, job: Job) -> None:
-        """Post them now, one after the other, without regard to their delays."""
+        """Post them now, one after the other, without regard to their delays; each again where it is not taken, as the others are."""
         self.counts.pending += len(job.steps)
         while job.position < len(job.steps):
-            await self._post(job)
+            while not await self._post(job):
+                await asyncio.sleep(self._pauses[job.tries])
+                job.tries += 1
+            job.tries = 0
             job.position += 1
 
     def _settle(self, job: Job) -> None:

@@ -79,6 +79,13 @@ async def test_reports_may_come_before_the_answer_doubled_and_backwards(lab, rec
     assert [fields["MessageStatus"] for fields, _ in receiver.reports] == ["delivered", "delivered", "sent", "sent"]
 
 
+async def test_a_report_before_the_answer_is_posted_again_where_it_was_not_taken(lab, receiver):
+    receiver.answers += [503]
+    await lab.behave(reports={"before_answer": True})
+    await lab.post(StatusCallback=receiver.url)
+    assert [fields["MessageStatus"] for fields, _ in receiver.reports] == ["sent", "sent", "delivered"]
+
+
 async def test_reports_may_be_forged_or_unsigned(lab, receiver):
     await lab.behave(reports={"statuses": [{"status": "failed", "error_code": 30005}], "forged": 1})
     await lab.post(StatusCallback=receiver.url)
