@@ -43,6 +43,7 @@ class Watched:
 
     def settled(self) -> None:
         """Scripts have run, and nothing moves any more: colours in the middle of a transition are nobody's."""
+        self.page.wait_for_load_state("load")
         self.page.wait_for_function("() => !window.Alpine || document.querySelectorAll('[x-cloak]').length === 0")
         self.page.evaluate("() => Promise.allSettled(document.getAnimations().map(a => a.finished))")
 

@@ -105,7 +105,7 @@ def configure(level: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _as_text],
         )
     )
-    warnings.showwarning = _tell_warning
+    warnings.showwarning = _tell_warning  # type: ignore[assignment]  # by the names of its parameters, and it is called by their places
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

@@ -30,11 +30,16 @@ document.addEventListener("DOMContentLoaded", () => {
 
 // Whoever opens the filters by the keyboard is in them, and back at the button once they are closed.
 let opener = null;
+const open = () => opener?.getAttribute("aria-expanded") === "true";
+const enter = () => {
+    if (open()) document.querySelector("#changelist-filter a")?.focus();
+};
 document.addEventListener("click", event => {
     const button = event.target.closest(".filter-open-button");
     opener = button ?? opener;
-    if (button) requestAnimationFrame(() => requestAnimationFrame(() => document.querySelector("#changelist-filter a")?.focus()));
+    if (button) requestAnimationFrame(() => requestAnimationFrame(enter));
 });
+// Heard before the window hears it, which closes them.
 document.addEventListener("keydown", event => {
-    if (event.key === "Escape" && document.activeElement?.closest("#changelist-filter")) opener?.focus();
+    if (event.key === "Escape" && open()) opener.focus();
 });
