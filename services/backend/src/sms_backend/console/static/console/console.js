@@ -39,7 +39,9 @@ document.addEventListener("click", event => {
     opener = button ?? opener;
     if (button) requestAnimationFrame(() => requestAnimationFrame(enter));
 });
-// Heard before the window hears it, which closes them.
+// While they are open they hold the focus: it can be given back only once they have closed and let go of it.
 document.addEventListener("keydown", event => {
-    if (event.key === "Escape" && open()) opener.focus();
+    if (event.key !== "Escape" || !open()) return;
+    const leave = () => open() || opener.focus();
+    requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(leave, 0)));
 });
