@@ -12,6 +12,10 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
+from typing import Final
+
+#: Flushes under way at a time, unless somebody knows better.
+MOST_IN_FLIGHT: Final = 4
 
 
 class WithdrawnError(Exception):
@@ -53,7 +57,7 @@ class Coalescer[Item, Result]:
         self,
         flush: Callable[[list[Item], float], Awaitable[Sequence[Result | Exception]]],
         *,
-        max_in_flight: int = 4,
+        max_in_flight: int = MOST_IN_FLIGHT,
         max_items: int = 500,
         max_bytes: int = 2 * 1024 * 1024,
         observe: Callable[[int, float], None] | None = None,

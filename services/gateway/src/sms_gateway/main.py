@@ -10,10 +10,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from sms_gateway import settings as configuration
-from sms_gateway.api import account, callbacks, cancel, documentation, messages, preview, probes
+from sms_gateway.api import account, cancel, documentation, messages, preview, probes
 from sms_gateway.api.answers import problem_response
 from sms_gateway.api.batches import SendBatches
-from sms_gateway.api.edge import Edge
+from sms_gateway.api.callbacks import ReceiveCallbacks
+from sms_gateway.api.edge import Edge, Shortcut
 from sms_gateway.api.send import SendMessages
 from sms_gateway.gateway import Gateway
 from sms_gateway.observability import logs
@@ -58,11 +59,17 @@ def build(settings: Settings) -> ASGIApp:
     send = SendMessages(gateway)
     app.router.add_route(SendMessages.PATH, send, methods=["POST"])  # type: ignore[arg-type]
     app.router.add_route(SendBatches.PATH, SendBatches(gateway), methods=["POST"])  # type: ignore[arg-type]
-    for module in (preview, messages, cancel, account, callbacks, probes, documentation):
+    reports = ReceiveCallbacks(gateway)
+    app.router.add_route(ReceiveCallbacks.PATH, reports, methods=list(ReceiveCallbacks.METHODS))  # type: ignore[arg-type]
+    for module in (preview, messages, cancel, account, probes, documentation):
         app.include_router(module.router)
     _answer_in_problems(app, settings.public_base_url)
     documentation.document(app)
-    return Edge(app, settings.public_base_url, shortcuts={("POST", SendMessages.PATH): send.answer})
+    shortcuts = [
+        Shortcut(route=SendMessages.PATH, methods=("POST",), serves=SendMessages.PATH.__eq__, endpoint=send.answer),
+        Shortcut(route=ReceiveCallbacks.PATH, methods=ReceiveCallbacks.METHODS, serves=ReceiveCallbacks.serves, endpoint=reports.answer),
+    ]
+    return Edge(app, settings.public_base_url, shortcuts=shortcuts)
 
 
 def _answer_in_problems(app: FastAPI, base_url: str) -> None:

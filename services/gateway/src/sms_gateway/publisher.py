@@ -7,11 +7,14 @@ from sms_contract import topology
 from sms_contract.envelope import CALLBACK_V1, CANCEL_V1, MAX_ENVELOPE, SUBMISSION_V1, encode_envelope
 from sms_gateway.admission.settle import End, Reservation, Settler
 from sms_gateway.broker import Broker, Confirmation
-from sms_gateway.coalescer import Coalescer, UnansweredError, WithdrawnError
+from sms_gateway.coalescer import MOST_IN_FLIGHT, Coalescer, UnansweredError, WithdrawnError
 from sms_gateway.observability.metrics import flush_observer
 
 #: Room for the envelope around its entries.
 MAX_ENTRIES_BYTES: Final = MAX_ENVELOPE - 1024
+
+#: Envelopes of callbacks under way at a time.
+_CALLBACK_FLIGHTS: Final = 2
 
 #: What a group's confirmation means for the reservations in it.
 _ENDS: Final[dict[Confirmation, End]] = {
@@ -93,4 +96,6 @@ class Publisher:
                 await self._settler.settle(reservations, _ENDS[confirmation])
             return [confirmation] * len(items)
 
-        return Coalescer(flush, max_bytes=MAX_ENTRIES_BYTES, observe=flush_observer(queue))
+        # Nobody waits for a report's answer as a client does: fewer at a time carry more, which is less for everybody behind them.
+        most = _CALLBACK_FLIGHTS if queue == topology.CALLBACKS else MOST_IN_FLIGHT
+        return Coalescer(flush, max_in_flight=most, max_bytes=MAX_ENTRIES_BYTES, observe=flush_observer(queue))

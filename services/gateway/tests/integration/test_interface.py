@@ -31,11 +31,33 @@ async def test_a_callback_is_queued_as_it_came(system, method: str, body: bytes)
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/callbacks/alpha/tokem", "/v1/callbacks/nobody/token", "/v1/callbacks/off/token", "/v1/callbacks/alpha"]
+    "path",
+    [
+        "/v1/callbacks/alpha/tokem",
+        "/v1/callbacks/nobody/token",
+        "/v1/callbacks/off/token",
+        "/v1/callbacks/alpha",
+        "/v1/callbacks/alpha/token/more",
+        "/v1/callbacks//token",
+        "/v1/callbacks/alpha/",
+    ],
 )
 async def test_a_callback_with_a_wrong_token_is_not_found(system, path: str) -> None:
     answer = await system.http.post(path, content=b"x")
     assert (answer.status_code, answer.json()["code"]) == (404, "route.not_found")
+
+
+async def test_a_callback_is_counted_by_its_route(system) -> None:
+    assert (await system.http.post("/v1/callbacks/alpha/token", content=b"x")).status_code == 200
+    assert (await system.http.put("/v1/callbacks/alpha/token", content=b"x")).status_code == 405
+    metrics = (await system.http.get("/metrics")).text
+    assert 'route="/v1/callbacks/{provider}/{token}",status="200"' in metrics
+    assert "alpha/token" not in metrics
+
+
+async def test_a_callback_that_is_too_large_is_refused(system) -> None:
+    answer = await system.http.post("/v1/callbacks/alpha/token", content=b"x" * (256 * 1024 + 1))
+    assert (answer.status_code, answer.json()["code"]) == (413, "request.too_large")
 
 
 async def test_a_callback_that_cannot_be_queued_is_asked_for_again(system) -> None:
@@ -54,6 +76,7 @@ async def test_a_callback_that_cannot_be_queued_is_asked_for_again(system) -> No
         ("DELETE", "/v1/messages", 405, "request.method_not_allowed"),
         ("PUT", "/v1/account", 405, "request.method_not_allowed"),
         ("GET", "/v1/messages/preview", 405, "request.method_not_allowed"),
+        ("GET", "/v1/callbacks/alpha/token/more", 404, "route.not_found"),
         ("OPTIONS", "/v1/messages/preview", 405, "request.method_not_allowed"),
     ],
 )

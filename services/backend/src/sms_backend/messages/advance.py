@@ -9,6 +9,7 @@ from uuid import UUID
 import psycopg
 
 from sms_backend.messages import parts, suppressions
+from sms_backend.messages.arrays import plain, texts, uuids
 from sms_backend.messages.outcome import ACCEPTED, STARTED, UNKNOWN, later, summed_up
 from sms_backend.messages.parts import Place
 from sms_backend.messages.view import COLUMNS
@@ -113,10 +114,10 @@ def advance(cursor: psycopg.Cursor[Any], reports: Sequence[Report], *, onward: O
         return Advanced()
     ids = sorted({report.message_id for report in reports})
     bounds = (ids[0], ids[-1])
-    messages = {row.id: row for row in cursor.execute(_LOCK, (ids, *bounds)).fetchall()}
+    messages = {row.id: row for row in cursor.execute(_LOCK, (uuids(ids), *bounds)).fetchall()}
     missing = frozenset(ids) - messages.keys()
     attempts: dict[UUID, list[_Attempt]] = {}
-    for row in cursor.execute(_ATTEMPTS, (list(messages), *bounds)).fetchall():
+    for row in cursor.execute(_ATTEMPTS, (uuids(messages), *bounds)).fetchall():
         attempts.setdefault(row.message_id, []).append(_Attempt(**row._asdict()))
     heard = parts.known(cursor, ids) if any(report.part for report in reports) else parts.Parts()
     for report in reports:
@@ -161,13 +162,13 @@ def _write_attempts(cursor: psycopg.Cursor[Any], told: list[_Attempt], bounds: t
         cursor.execute(
             _REPORT,
             (
-                [a.message_id for a in told],
-                [a.number for a in told],
-                [a.outcome for a in told],
-                [a.report for a in told],
-                [a.provider_message_id for a in told],
-                [a.told.error_code if a.told else None for a in told],
-                [a.told.provider_code if a.told else None for a in told],
+                uuids(a.message_id for a in told),
+                plain(a.number for a in told),
+                plain(a.outcome for a in told),
+                plain(a.report for a in told),
+                texts(a.provider_message_id for a in told),
+                texts(a.told.error_code if a.told else None for a in told),
+                texts(a.told.provider_code if a.told else None for a in told),
                 *bounds,
             ),
         )
@@ -203,13 +204,13 @@ def _write_messages(
         + cursor.execute(
             _ADVANCE,
             (
-                [message_id for message_id, _, _ in changes],
-                [status for _, status, _ in changes],
-                [speaker.provider for _, _, speaker in changes],
-                [speaker.provider_message_id for _, _, speaker in changes],
-                [r.error_code if r and r.status is not Status.DELIVERED else None for r in spoken],
-                [r.provider_code if r and r.status is not Status.DELIVERED else None for r in spoken],
-                [r.occurred_at if r else None for r in spoken],
+                uuids(message_id for message_id, _, _ in changes),
+                plain(status for _, status, _ in changes),
+                texts(speaker.provider for _, _, speaker in changes),
+                texts(speaker.provider_message_id for _, _, speaker in changes),
+                texts(r.error_code if r and r.status is not Status.DELIVERED else None for r in spoken),
+                texts(r.provider_code if r and r.status is not Status.DELIVERED else None for r in spoken),
+                texts(r.occurred_at.isoformat() if r and r.occurred_at else None for r in spoken),
                 *bounds,
             ),
         ).fetchall()

@@ -13,6 +13,8 @@ from uuid import UUID
 
 import psycopg
 
+from sms_backend.messages.arrays import plain, texts, uuids
+
 #: More of one receiver are not tried at a time.
 PER_TARGET = 32
 
@@ -51,7 +53,7 @@ _SETTLE = """
 UPDATE webhook_deliveries d SET state = x.state, reason = x.reason, step = x.step, lease_until = NULL,
     next_try_at = now() + make_interval(secs => x.next_after), finished_at = CASE WHEN x.state = 'pending' THEN NULL ELSE now() END
 FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::int[], %s::float8[]) AS x (id, tries, state, reason, step, next_after)
-WHERE d.id = x.id AND d.tries = x.tries AND d.state = 'pending'
+WHERE d.id = x.id AND d.id BETWEEN %s AND %s AND d.tries = x.tries AND d.state = 'pending'
 """
 _RECORD = """
 INSERT INTO webhook_tries (delivery_id, number, started_at, seconds, status, reason)
@@ -100,10 +102,14 @@ def claim(cursor: psycopg.Cursor[Any], *, limit: int, lease: float, busy: Sequen
 def settle(cursor: psycopg.Cursor[Any], tried: Sequence[Tried], *, patience: float) -> list[Any]:
     """Record tries and what becomes of them; returns the endpoints that are disabled by it. May be run again."""
     t = sorted(tried, key=lambda one: one.id)
-    ids, numbers = [x.id for x in t], [x.number for x in t]
-    reasons = [x.reason for x in t]
-    cursor.execute(_RECORD, (ids, numbers, [x.started_at for x in t], [x.seconds for x in t], [x.status for x in t], reasons))
-    cursor.execute(_SETTLE, (ids, numbers, [x.state for x in t], reasons, [x.step for x in t], [x.next_after for x in t]))
+    if not t:
+        return []
+    ids, numbers = uuids(x.id for x in t), plain(x.number for x in t)
+    reasons = plain(x.reason for x in t)
+    began = texts(x.started_at.isoformat() for x in t)
+    cursor.execute(_RECORD, (ids, numbers, began, plain(x.seconds for x in t), plain(x.status for x in t), reasons))
+    states, steps, pauses = plain(x.state for x in t), plain(x.step for x in t), plain(x.next_after for x in t)
+    cursor.execute(_SETTLE, (ids, numbers, states, reasons, steps, pauses, t[0].id, t[-1].id))
     well = sorted({x.target for x in t if x.reason is None})
     ill = sorted({x.target for x in t if x.reason is not None}.difference(well))
     if well:

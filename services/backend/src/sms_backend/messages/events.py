@@ -16,6 +16,7 @@ import psycopg
 
 from sms_backend.accounts.subscriptions import Subscription, subscriptions
 from sms_backend.accounts.webhooks import STATUSES
+from sms_backend.messages.arrays import plain, texts, uuids
 from sms_backend.messages.view import COLUMNS, message_view, rfc3339
 from sms_contract.ids import uuid7
 
@@ -63,7 +64,7 @@ def announce(cursor: psycopg.Cursor[Any], rows: Iterable[Any]) -> int:
     if not told:
         return 0
     aliases: dict[UUID, list[UUID]] = defaultdict(list)
-    for alias in cursor.execute(_ALIASES, ([row.id for row, _, _ in told],)).fetchall():
+    for alias in cursor.execute(_ALIASES, (uuids(row.id for row, _, _ in told),)).fetchall():
         aliases[alias.message_id].append(alias.alias)
     events: list[_Event] = []
     for row, kind, targets in told:
@@ -129,14 +130,14 @@ def _add(cursor: psycopg.Cursor[Any], events: Sequence[_Event]) -> int:
         cursor.execute(
             _ADD,
             (
-                [uuid7(now_ms) for _ in events],
-                [e.client_id for e in events],
-                [e.target for e in events],
-                [e.url for e in events],
-                [e.mode for e in events],
-                [e.message_id for e in events],
-                [e.version for e in events],
-                [e.kind for e in events],
+                plain(uuid7(now_ms) for _ in events),
+                plain(e.client_id for e in events),
+                plain(e.target for e in events),
+                texts(e.url for e in events),
+                plain(e.mode for e in events),
+                uuids(e.message_id for e in events),
+                plain(e.version for e in events),
+                plain(e.kind for e in events),
                 [e.body for e in events],
             ),
         )

@@ -62,6 +62,14 @@ def hint_webhooks() -> None:
         _send("pipeline.webhooks", (), topology.WEBHOOKS)
 
 
+def attended(kind: str) -> None:
+    """A worker is at it, and looks by himself: for a second no hint is needed."""
+    try:
+        cache.set(_key(kind, 0), b"1", px=_OUTSTANDING_MS)
+    except redis.RedisError as error:
+        log.info("hint.not_kept", error=type(error).__name__)
+
+
 def arrived(kind: str, slot: int = 0) -> None:
     """A worker is awake: the next hint may come."""
     try:

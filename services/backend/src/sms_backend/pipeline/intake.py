@@ -17,6 +17,7 @@ import structlog
 from sms_backend.core import metrics
 from sms_backend.core.traces import traces
 from sms_backend.messages import cancel
+from sms_backend.messages.arrays import plain, texts
 from sms_backend.messages.events import announce
 from sms_backend.messages.hot import hot_cursor
 from sms_backend.messages.store import store
@@ -253,13 +254,13 @@ def _store_callbacks(cursor: psycopg.Cursor[Any], callbacks: Sequence[Callback])
     cursor.execute(
         _CALLBACKS,
         (
-            [c.id for c in unique],
-            [c.provider for c in unique],
-            [c.method for c in unique],
-            [c.path for c in unique],
-            [c.query for c in unique],
-            [msgspec.json.encode(c.headers).decode() for c in unique],
+            texts(c.id for c in unique),
+            texts(c.provider for c in unique),
+            texts(c.method for c in unique),
+            texts(c.path for c in unique),
+            texts(c.query for c in unique),
+            texts(msgspec.json.encode(c.headers).decode() for c in unique),
             [c.body for c in unique],
-            [c.received_at for c in unique],
+            plain(c.received_at for c in unique),
         ),
     )

@@ -10,6 +10,7 @@ import structlog
 from django.db import Error as DatabaseError
 
 from sms_backend.core import metrics
+from sms_backend.core.logs import tell_each
 from sms_backend.messages import projection
 from sms_backend.messages.events import announce
 from sms_backend.messages.hot import hot_cursor
@@ -27,23 +28,27 @@ _PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 Change = Callable[["psycopg.Cursor[Any]"], Sequence[Any]]
 
 
-def persist(change: Change) -> int:
+def persist(change: Change, *, plan_once: bool = False) -> int:
     """
     Commit a change with the promise to show it and the events that clients want of it; then show it. Returns how many rows changed.
 
-    Raises `psycopg.Error` as it comes.
+    `plan_once` is `hot_cursor`'s. Raises `psycopg.Error` as it comes.
     """
-    rows = _commit(change)
-    for row in rows:
-        log.info(
-            "message.changed",
-            tracking_id=str(row.id),
-            client=row.client_id,
-            provider=row.provider,
-            status=row.status,
-            version=row.version,
-            code=row.error_code,
-        )
+    rows = _commit(change, plan_once=plan_once)
+    tell_each(
+        "message.changed",
+        (
+            {
+                "tracking_id": str(row.id),
+                "client": row.client_id,
+                "provider": row.provider,
+                "status": row.status,
+                "version": row.version,
+                "code": row.error_code,
+            }
+            for row in rows
+        ),
+    )
     return len(rows)
 
 

@@ -32,7 +32,7 @@ def receive_once() -> int:
         received = apply_callbacks(cursor, limit=_BATCH)
         return received.rows
 
-    persist(change)
+    persist(change, plan_once=True)
     if received.told:
         hint_webhooks()
     return received.judged

@@ -1,5 +1,6 @@
 """Reports of providers: raw callbacks judged, matched to their attempts, applied once; what matches nothing yet is kept."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import psycopg
 from sms_backend.core import metrics
 from sms_backend.messages import suppressions
 from sms_backend.messages.advance import Advanced, Report, advance
+from sms_backend.messages.arrays import plain, texts, uuids
 from sms_backend.messages.inbound import Arrived, receive
 from sms_backend.messages.outcome import reported
 from sms_backend.messages.references import message_of
@@ -100,12 +102,13 @@ def apply_callbacks(cursor: psycopg.Cursor[Any], *, limit: int) -> Received:
         verdicts.append(judged.verdict)
         heard += judged.heard
         arrived += judged.arrived
-        metrics.receipts.labels(row.provider, judged.verdict).inc()
+    for (provider, verdict), count in Counter(zip((row.provider for row in raw), verdicts, strict=True)).items():
+        metrics.receipts.labels(provider, verdict).inc(count)
     match(cursor, heard, names_parts=_names_parts)
     advanced = _apply(cursor, heard)
     _keep(cursor, heard, advanced.missing)
     ids = [row.id for row in raw]
-    cursor.execute(_JUDGED, (ids, verdicts, ids[0], ids[-1]))
+    cursor.execute(_JUDGED, (uuids(ids), plain(verdicts), ids[0], ids[-1]))
     told = receive(cursor, arrived)
     return Received(judged=len(raw), rows=advanced.rows, told=told)
 
@@ -187,8 +190,13 @@ def _as_report(heard: Heard) -> Report | None:
         provider_message_id=receipt.message_id,
         error_code=receipt.code,
         provider_code=receipt.provider_code,
-        occurred_at=None if receipt.occurred_at is None else datetime.fromtimestamp(receipt.occurred_at / 1000, UTC),
+        occurred_at=None if receipt.occurred_at is None else _moment(receipt.occurred_at),
     )
+
+
+def _moment(since_1970: int) -> datetime:
+    """Of milliseconds."""
+    return datetime.fromtimestamp(since_1970 / 1000, UTC)
 
 
 def _keep(cursor: psycopg.Cursor[Any], heard: Sequence[Heard], missing: Collection[UUID]) -> None:
@@ -197,20 +205,20 @@ def _keep(cursor: psycopg.Cursor[Any], heard: Sequence[Heard], missing: Collecti
     cursor.execute(
         _KEEP,
         (
-            [h.id for h in heard],
-            [h.callback_id for h in heard],
-            [h.message_id for h in heard],
-            [h.number for h in heard],
-            [h.provider for h in heard],
-            [h.receipt.message_id for h in heard],
-            [h.receipt.reference if message_of(h.receipt.reference) else None for h in heard],
-            [h.receipt.status if h.receipt.recognised else Status.UNKNOWN for h in heard],
-            [h.receipt.code for h in heard],
-            [h.receipt.provider_code for h in heard],
-            [h.receipt.part.index if h.receipt.part else 0 for h in heard],
-            [(h.receipt.part.total or 1) if h.receipt.part else 1 for h in heard],
-            [None if h.receipt.occurred_at is None else datetime.fromtimestamp(h.receipt.occurred_at / 1000, UTC) for h in heard],
-            [h.received_at for h in heard],
-            [h.message_id is not None and h.message_id not in missing for h in heard],
+            uuids(h.id for h in heard),
+            plain(h.callback_id for h in heard),
+            plain(h.message_id for h in heard),
+            plain(h.number for h in heard),
+            texts(h.provider for h in heard),
+            texts(h.receipt.message_id for h in heard),
+            texts(h.receipt.reference if message_of(h.receipt.reference) else None for h in heard),
+            texts(h.receipt.status if h.receipt.recognised else Status.UNKNOWN for h in heard),
+            texts(h.receipt.code for h in heard),
+            texts(h.receipt.provider_code for h in heard),
+            plain(h.receipt.part.index if h.receipt.part else 0 for h in heard),
+            plain((h.receipt.part.total or 1) if h.receipt.part else 1 for h in heard),
+            texts(None if (told := h.receipt.occurred_at) is None else _moment(told).isoformat() for h in heard),
+            texts(h.received_at.isoformat() for h in heard),
+            plain(h.message_id is not None and h.message_id not in missing for h in heard),
         ),
     )

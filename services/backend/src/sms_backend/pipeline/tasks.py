@@ -1,12 +1,14 @@
 """Celery's shells: each a few lines around a core. What they return goes nowhere; what they raise is logged, and done again by a tick."""
 
 import time
+from functools import partial
 
 from celery import shared_task
 
 from sms_backend.core.clock import shared_now
 from sms_backend.pipeline import dispatch as dispatching
 from sms_backend.pipeline import hints, receive, upkeep
+from sms_backend.pipeline.attention import attend
 from sms_backend.pipeline.webhooks import deliverer
 
 #: How long a woken worker goes on claiming before it makes room, in seconds.
@@ -26,15 +28,15 @@ def dispatch(lane: str, slot: int = 0) -> None:
 @shared_task(name="pipeline.receipts")
 def receipts() -> None:
     """There may be callbacks to judge."""
-    hints.arrived("receipts")
-    receive.receive_all(until=time.monotonic() + _SHIFT)
+    until = time.monotonic() + _SHIFT
+    attend("receipts", partial(receive.receive_all, until=until), until=until)
 
 
 @shared_task(name="pipeline.webhooks")
 def webhooks() -> None:
     """There may be webhooks to deliver."""
-    hints.arrived("webhooks")
-    deliverer.deliver(until=time.monotonic() + _SHIFT)
+    until = time.monotonic() + _SHIFT
+    attend("webhooks", partial(deliverer.deliver, until=until), until=until)
 
 
 @shared_task(name="pipeline.tick")

@@ -23,6 +23,7 @@ from sms_backend.accounts.subscriptions import subscriptions
 from sms_backend.accounts.webhooks import default_secret, signing_secrets
 from sms_backend.core import metrics
 from sms_backend.core.environment import environment
+from sms_backend.core.logs import tell_each
 from sms_backend.core.signatures import signature
 from sms_backend.messages import deliveries
 from sms_backend.messages.deliveries import Tried
@@ -109,7 +110,7 @@ async def _some(flying: Iterable[_Flight]) -> set[_Flight]:
 def _claim(flying: Iterable[Any]) -> list[Any]:
     under_way = Counter(row.target for row in flying)
     busy = [target for target, count in under_way.items() if count >= deliveries.PER_TARGET]
-    with hot_cursor() as cursor:
+    with hot_cursor(plan_once=True) as cursor:
         return deliveries.claim(cursor, limit=MOST - under_way.total(), lease=_LEASE, busy=busy)
 
 
@@ -159,26 +160,33 @@ def _secrets(owner: SigningSecrets) -> list[str]:
 
 
 def _settle(answers: Sequence[tuple[Any, Answer]]) -> None:
-    if answers:
-        _commit([_tried(row, answer) for row, answer in answers])
-
-
-def _tried(row: Any, answer: Answer) -> Tried:
+    if not answers:
+        return
     now = datetime.now(UTC)
+    tried = [_tried(row, answer, now) for row, answer in answers]
+    tell_each("webhook.tried", map(_told, answers, tried))
+    for reason, count in Counter(one.reason for one in tried).items():
+        metrics.webhooks.labels(reason or "delivered").inc(count)
+    _commit(tried)
+
+
+def _told(answered: tuple[Any, Answer], tried: Tried) -> dict[str, object]:
+    row, answer = answered
+    return {
+        "webhook": str(row.id),
+        "tracking_id": str(row.message_id),
+        "client": row.client_id,
+        "type": row.type,
+        "number": row.tries,
+        "status": answer.status,
+        "reason": tried.reason,
+        "seconds": round(answer.seconds, 3),
+    }
+
+
+def _tried(row: Any, answer: Answer, now: datetime) -> Tried:
     verdict = judge(answer, step=row.step, now=now, rng=_rng)
-    metrics.webhooks.labels(verdict.reason or "delivered").inc()
     metrics.webhook_seconds.observe(answer.seconds)
-    log.info(
-        "webhook.tried",
-        webhook=str(row.id),
-        tracking_id=str(row.message_id),
-        client=row.client_id,
-        type=row.type,
-        number=row.tries,
-        status=answer.status,
-        reason=verdict.reason,
-        seconds=round(answer.seconds, 3),
-    )
     return Tried(
         id=row.id,
         target=row.target,
@@ -195,7 +203,7 @@ def _tried(row: Any, answer: Answer) -> Tried:
 
 
 def _commit(tried: Sequence[Tried]) -> None:
-    with hot_cursor() as cursor:
+    with hot_cursor(plan_once=True) as cursor:
         disabled = deliveries.settle(cursor, tried, patience=_SUSTAINED)
     for endpoint in disabled:
         metrics.endpoints_disabled.labels(endpoint.disabled_reason).inc()

@@ -6,7 +6,8 @@ A plain ASGI application around the whole of FastAPI, so that nothing leaves wit
 
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import structlog
@@ -27,14 +28,24 @@ _SANE = re.compile(rb"[A-Za-z0-9._~:/+=@-]{1,128}")
 type Endpoint = Callable[[Scope, Receive], Awaitable[Answer]]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shortcut:
+    """A route that needs nothing from the layers in between."""
+
+    route: str  #: as it is counted
+    methods: Collection[str]
+    serves: Callable[[str], bool]  #: whether a path is one of its
+    endpoint: Endpoint
+
+
 class Edge:
     """
     Wraps an application; `scope["sms_gateway.request_id"]` is what the request is called everywhere.
 
-    `shortcuts`: routes without parameters that need nothing from the layers in between, by method and path; they are handed over at once.
+    Requests for one of the `shortcuts` are handed over at once.
     """
 
-    def __init__(self, app: ASGIApp, base_url: str, *, shortcuts: dict[tuple[str, str], Endpoint]) -> None:
+    def __init__(self, app: ASGIApp, base_url: str, *, shortcuts: Sequence[Shortcut]) -> None:
         self._app = app
         self._shortcuts = shortcuts
         self._base_url = base_url
@@ -48,12 +59,12 @@ class Edge:
         scope["sms_gateway.request_id"] = name
         request_id = name.encode()
         stamped = _Stamped(send, request_id)
+        shortcut = self._shortcut(scope["method"], scope["path"])
         try:
-            endpoint = self._shortcuts.get((scope["method"], scope["path"]))
-            if endpoint is None:
+            if shortcut is None:
                 await self._app(scope, receive, stamped)
             else:
-                answer = await endpoint(scope, receive)
+                answer = await shortcut.endpoint(scope, receive)
                 stamped.status = answer.status
                 answer.headers.append((b"x-request-id", request_id))
                 cycle = cycle_of(scope)
@@ -72,13 +83,17 @@ class Edge:
             if "extensions" in scope:
                 # Request and scope know each other: without this the collector would have to find out that nobody else does.
                 del scope["extensions"]
-            self._count(scope, stamped.status, time.perf_counter() - started)
+            self._count(scope, shortcut, stamped.status, time.perf_counter() - started)
 
-    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+    def _shortcut(self, method: str, path: str) -> Shortcut | None:
+        for one in self._shortcuts:
+            if method in one.methods and one.serves(path):
+                return one
+        return None
+
+    def _count(self, scope: Scope, shortcut: Shortcut | None, status: int, seconds: float) -> None:
         # `path_format`: the template of the route, never the path, whose variety has no bound.
-        route = getattr(scope.get("route"), "path_format", None)
-        if route is None:
-            route = scope["path"] if (scope["method"], scope["path"]) in self._shortcuts else "other"
+        route = getattr(scope.get("route"), "path_format", "other") if shortcut is None else shortcut.route
         method = scope["method"] if scope["method"] in {"GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"} else "other"
         counter, timer = _instruments(method, route, status)
         counter.inc()
