@@ -143,6 +143,7 @@ class Callback:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
     received_at: int = 0  #: ms since 1970
+    _pairs: list[tuple[str, str]] | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def query(self) -> dict[str, str]:
@@ -156,9 +157,13 @@ class Callback:
     @property
     def form_pairs(self) -> list[tuple[str, str]]:
         """The fields of a form body, in order, repeated ones too; empty where the body is no form."""
-        if not self.headers.get("content-type", "").lower().startswith("application/x-www-form-urlencoded"):
-            return []
-        return parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True)
+        if self._pairs is None:
+            # Read once: what is verified first is then read.
+            is_form = self.headers.get("content-type", "").lower().startswith("application/x-www-form-urlencoded")
+            found = parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True) if is_form else []
+            object.__setattr__(self, "_pairs", found)
+            return found
+        return self._pairs
 
     @property
     def form(self) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar, Final, Self
 from urllib.parse import parse_qs, urlsplit
@@ -199,11 +200,11 @@ class TwilioProvider(HttpProvider[TwilioConfig]):
         if callback.body and not fields and not _body_matches(callback):
             return Verification.FORGED
         tail = "".join(name + value for name, value in sorted(set(fields)))
-        signed = [
+        signed = any(
             hmac.compare_digest(base64.b64encode(hmac.digest(self._token, (url + tail).encode(), "sha1")), given)
             for url in _port_variants(callback.url)
-        ]
-        return Verification.SIGNED if any(signed) else Verification.FORGED
+        )
+        return Verification.SIGNED if signed else Verification.FORGED
 
     def read(self, callback: Callback) -> list[Receipt | Inbound]:
         form = callback.form
@@ -241,20 +242,24 @@ def _body_matches(callback: Callback) -> bool:
     return hmac.compare_digest(hashlib.sha256(callback.body).hexdigest().encode(), expected.encode())
 
 
-def _port_variants(url: str) -> list[str]:
+def _port_variants(url: str) -> Iterator[str]:
+    yield url
     parts = urlsplit(url)
     user, at, place = parts.netloc.rpartition("@")
     host, colon, port = place.rpartition(":")
     if colon and port.isdecimal():
-        return [url, parts._replace(netloc=user + at + host).geturl()]
-    default = 443 if parts.scheme == "https" else 80
-    return [url, parts._replace(netloc=f"{parts.netloc}:{default}").geturl()]
+        yield parts._replace(netloc=user + at + host).geturl()
+    else:
+        default = 443 if parts.scheme == "https" else 80
+        yield parts._replace(netloc=f"{parts.netloc}:{default}").geturl()
 
 
 def _done_at(value: str | None) -> int | None:
     """`RawDlrDoneDate`, YYMMDDhhmm, in UTC."""
+    if not value:
+        return None
     try:
-        return since_1970(datetime.strptime(value or "", "%y%m%d%H%M").replace(tzinfo=UTC))
+        return since_1970(datetime.strptime(value, "%y%m%d%H%M").replace(tzinfo=UTC))
     except ValueError:
         return None
 

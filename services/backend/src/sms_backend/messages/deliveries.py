@@ -18,6 +18,8 @@ from sms_backend.messages.arrays import plain, texts, uuids
 #: More of one receiver are not tried at a time.
 PER_TARGET = 32
 
+#: Each `OFFSET 0` keeps a question that is asked of each row from becoming a join, which would read all that is due for every claim: how
+#: much waits here the statistics never know. And by `finished_at`, which `pending` rows lack, the index by message is the only one.
 _CLAIM = """
 WITH RECURSIVE targets AS (
     (SELECT target FROM webhook_deliveries WHERE state = 'pending' ORDER BY target LIMIT 1)
@@ -27,15 +29,15 @@ WITH RECURSIVE targets AS (
 ), due AS (
     SELECT target FROM targets t
     WHERE target IS NOT NULL AND target <> ALL(%(busy)s::text[])
-      AND EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.target = t.target AND d.state = 'pending' AND d.next_try_at <= now())
+      AND EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.target = t.target AND d.state = 'pending' AND d.next_try_at <= now() OFFSET 0)
     ORDER BY random()
 ), picked AS (
     SELECT one.id, due.target FROM due, LATERAL (
         SELECT d.id FROM webhook_deliveries d
         WHERE d.target = due.target AND d.state = 'pending' AND d.next_try_at <= now() AND NOT EXISTS (
             SELECT 1 FROM webhook_deliveries e
-            WHERE e.message_id = d.message_id AND e.target = d.target AND e.version < d.version AND e.state = 'pending'
-              AND (e.next_try_at <= now() OR e.lease_until > now())
+            WHERE e.message_id = d.message_id AND e.target = d.target AND e.version < d.version AND e.finished_at IS NULL
+              AND (e.next_try_at <= now() OR e.lease_until > now()) OFFSET 0
         )
         ORDER BY d.next_try_at, d.id LIMIT %(per_target)s
         FOR UPDATE SKIP LOCKED
