@@ -14,7 +14,7 @@ def uuids(values: Iterable[UUID]) -> str:
     return "{" + ",".join([value.hex for value in values]) + "}"
 
 
-def plain(values: Iterable[float | str | None]) -> str:
+def plain(values: Iterable[float | str | UUID | None]) -> str:
     """For numbers, truth values, and ids and names of ours: what needs no quotes, and is never empty."""
     return "{" + ",".join(["NULL" if value is None else f"{value}" for value in values]) + "}"
 
