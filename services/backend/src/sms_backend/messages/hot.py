@@ -13,14 +13,17 @@ from psycopg.types.json import JsonbLoader
 #: PostgreSQL's own choice goes by the cost of a plan, of which the cost of making it is hardly a part; here that is most of it: a claim
 #: reads four times from each partition. Source: https://www.postgresql.org/docs/15/sql-prepare.html
 _PLAN_ONCE = "SET LOCAL plan_cache_mode = force_generic_plan"
+#: Source: https://www.postgresql.org/docs/15/wal-async-commit.html
+_MAY_BE_LOST = "SET LOCAL synchronous_commit = off"
 
 
 @contextmanager
-def hot_cursor(*, plan_once: bool = False) -> Iterator[psycopg.Cursor[Any]]:
+def hot_cursor(*, plan_once: bool = False, may_be_lost: bool = False) -> Iterator[psycopg.Cursor[Any]]:
     """
     A transaction and a psycopg cursor in it, whose rows are named tuples. Commits on leaving, rolls back on an error.
 
     `plan_once`: its statements are found by ids and by their place in a queue, whatever the values; no plan is made for those.
+    `may_be_lost`: where PostgreSQL crashes within a second it is as if it had not been, and that does no harm; nobody waits for its disk.
     """
     try:
         with transaction.atomic():
@@ -32,6 +35,8 @@ def hot_cursor(*, plan_once: bool = False) -> Iterator[psycopg.Cursor[Any]]:
                 cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
                 if plan_once:
                     cursor.execute(_PLAN_ONCE)
+                if may_be_lost:
+                    cursor.execute(_MAY_BE_LOST)
                 yield cursor
     except (psycopg.OperationalError, psycopg.InterfaceError, OperationalError, InterfaceError):
         # It may be broken, and Django has not seen it: back to the pool, which looks before it lends it again.

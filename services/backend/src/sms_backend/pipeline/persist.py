@@ -86,7 +86,8 @@ def persist_at_any_cost(change: Change) -> int:
 
 def _show(rows: Sequence[Any], promise: int) -> None:
     try:
-        with hot_cursor() as cursor:
+        # A promise that comes back is kept once more.
+        with hot_cursor(may_be_lost=True) as cursor:
             projection.project(cursor, rows)
             projection.kept(cursor, [promise])
     except (redis.RedisError, psycopg.Error, DatabaseError) as error:

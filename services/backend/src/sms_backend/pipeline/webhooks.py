@@ -110,7 +110,8 @@ async def _some(flying: Iterable[_Flight]) -> set[_Flight]:
 def _claim(flying: Iterable[Any]) -> list[Any]:
     under_way = Counter(row.target for row in flying)
     busy = [target for target, count in under_way.items() if count >= deliveries.PER_TARGET]
-    with hot_cursor(plan_once=True) as cursor:
+    # A claim that is lost is due again: at least once.
+    with hot_cursor(plan_once=True, may_be_lost=True) as cursor:
         return deliveries.claim(cursor, limit=MOST - under_way.total(), lease=_LEASE, busy=busy)
 
 
