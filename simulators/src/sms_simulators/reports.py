@@ -3,21 +3,18 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import timedelta
 from types import TracebackType
 from typing import Final, Protocol, Self
 
+import aiohttp
 import msgspec
-from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import PyreqwestError
 
 from sms_simulators.behaviour import Step
 
 #: Seconds between tries at one report, on a connect error, a 5xx or a 429; real vendors go on for hours.
 _PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 5.0, 10.0, 20.0, 30.0)
-_TIMEOUT: Final = timedelta(seconds=15)
-#: Below the idle time-outs that servers have.
-_KEEP_ALIVE: Final = timedelta(seconds=4)
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=15)
+#: At once; of all vendors together, and a vendor waits for nobody's answer before it reports on the next message.
 _CONCURRENCY: Final = 128
 
 
@@ -68,12 +65,13 @@ class Reporter:
         self._pauses = pauses
         self._queue: asyncio.Queue[Job] = asyncio.Queue()
         self._workers: list[asyncio.Task[None]] = []
-        self._client: Client | None = None
+        self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        # Half of what a report cost with aiohttp, on the machine of what is being measured.
-        self._client = (
-            ClientBuilder().http1_only().no_proxy().follow_redirects(enable=False).timeout(_TIMEOUT).pool_idle_timeout(_KEEP_ALIVE).build()
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._concurrency),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=_TIMEOUT,
         )
         self._workers = [asyncio.create_task(self._work()) for _ in range(self._concurrency)]
         return self
@@ -84,8 +82,8 @@ class Reporter:
         for worker in self._workers:
             with suppress(asyncio.CancelledError):
                 await worker
-        if self._client is not None:
-            await self._client.close()
+        if self._session is not None:
+            await self._session.close()
 
     def schedule(self, job: Job) -> None:
         """Post a message's reports, each at its time."""
@@ -152,16 +150,15 @@ class Reporter:
 
     async def deliver(self, post: Post) -> int:
         """Post once; the HTTP status, 503 where nobody answers."""
-        if self._client is None:
+        if self._session is None:
             raise RuntimeError("the reporter is not open")
         try:
-            request = self._client.request(post.method, post.url).headers(post.headers)
-            if post.body is not None:
-                request = request.body_bytes(post.body)
-            response = await request.build().send()
-        except (PyreqwestError, OSError, ValueError):
+            async with self._session.request(
+                post.method, post.url, data=post.body, headers=post.headers, allow_redirects=False
+            ) as response:
+                return response.status
+        except (aiohttp.ClientError, TimeoutError):
             return 503
-        return response.status
 
 
 def _become(message: Reported, step: Step) -> None:
