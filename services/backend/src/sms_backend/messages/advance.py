@@ -27,13 +27,15 @@ SELECT {COLUMNS}, providers, unsuitable, failovers,
         AS may_fail_over
 FROM messages WHERE id = ANY(%s::uuid[]) AND id BETWEEN %s AND %s ORDER BY id FOR UPDATE
 """  # noqa: S608 - constants
+# Reports of one batch may be of messages far apart. So what joins names their ids too: between the least and the greatest there may be any
+# number of others, and PostgreSQL might choose to read them all.
 #: No attempt is open or unknown then: whatever was sent again after an unclear answer is settled too.
 _FAIL_OVER = f"""
 UPDATE messages m SET
     status = 'queued', version = m.version + 1, updated_at = now(), lease_until = NULL, unknown_until = NULL, next_attempt_at = now(),
     provider = NULL, provider_message_id = NULL, tried = '{{}}', unsuitable = string_to_array(x.unsuitable, ','),
     failovers = m.failovers + 1, resends = 0
-FROM unnest(%s::uuid[], %s::text[]) AS x (id, unsuitable) WHERE m.id = x.id AND m.id BETWEEN %s AND %s
+FROM unnest(%s::uuid[], %s::text[]) AS x (id, unsuitable) WHERE m.id = x.id AND m.id = ANY(%s::uuid[]) AND m.id BETWEEN %s AND %s
 RETURNING {_RETURNED}, now() AS settled_at
 """  # noqa: S608 - constants
 _ATTEMPTS = """
@@ -46,7 +48,7 @@ UPDATE attempts a SET outcome = x.outcome, report = x.report, provider_message_i
     finished_at = coalesce(a.finished_at, now()), reported_at = now()
 FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
     AS x (id, number, outcome, report, provider_message_id, error_code, provider_code)
-WHERE a.message_id = x.id AND a.number = x.number AND a.message_id BETWEEN %s AND %s
+WHERE a.message_id = x.id AND a.number = x.number AND a.message_id = ANY(%s::uuid[]) AND a.message_id BETWEEN %s AND %s
 """
 _ADVANCE = f"""
 UPDATE messages m SET
@@ -58,7 +60,7 @@ UPDATE messages m SET
     delivered_at = CASE WHEN x.status = 'delivered' THEN least(now(), greatest(coalesce(x.occurred_at, now()), m.sent_at, m.created_at)) END
 FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
     AS x (id, status, provider, provider_message_id, error_code, provider_code, occurred_at)
-WHERE m.id = x.id AND m.id BETWEEN %s AND %s
+WHERE m.id = x.id AND m.id = ANY(%s::uuid[]) AND m.id BETWEEN %s AND %s
 RETURNING {_RETURNED}, now() AS settled_at
 """  # noqa: S608 - constants
 
@@ -159,16 +161,18 @@ def _hear(attempt: _Attempt, report: Report) -> None:
 
 def _write_attempts(cursor: psycopg.Cursor[Any], told: list[_Attempt], bounds: tuple[UUID, UUID]) -> None:
     if told:
+        ids = uuids(a.message_id for a in told)
         cursor.execute(
             _REPORT,
             (
-                uuids(a.message_id for a in told),
+                ids,
                 plain(a.number for a in told),
                 plain(a.outcome for a in told),
                 plain(a.report for a in told),
                 texts(a.provider_message_id for a in told),
                 texts(a.told.error_code if a.told else None for a in told),
                 texts(a.told.provider_code if a.told else None for a in told),
+                ids,
                 *bounds,
             ),
         )
@@ -195,22 +199,25 @@ def _write_messages(
     moved: list[Any] = []
     if elsewhere:
         unsuitable = [",".join(done) for _, done in elsewhere]
-        moved = cursor.execute(_FAIL_OVER, ([message_id for message_id, _ in elsewhere], unsuitable, *bounds)).fetchall()
+        ids = uuids(message_id for message_id, _ in elsewhere)
+        moved = cursor.execute(_FAIL_OVER, (ids, unsuitable, ids, *bounds)).fetchall()
     if not changes:
         return moved
+    ids = uuids(message_id for message_id, _, _ in changes)
     spoken = [speaker.told for _, _, speaker in changes]
     return (
         moved
         + cursor.execute(
             _ADVANCE,
             (
-                uuids(message_id for message_id, _, _ in changes),
+                ids,
                 plain(status for _, status, _ in changes),
                 texts(speaker.provider for _, _, speaker in changes),
                 texts(speaker.provider_message_id for _, _, speaker in changes),
                 texts(r.error_code if r and r.status is not Status.DELIVERED else None for r in spoken),
                 texts(r.provider_code if r and r.status is not Status.DELIVERED else None for r in spoken),
                 texts(r.occurred_at.isoformat() if r and r.occurred_at else None for r in spoken),
+                ids,
                 *bounds,
             ),
         ).fetchall()
