@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import signal
 import sys
 from pathlib import Path
@@ -40,6 +41,10 @@ async def _serve(arguments: argparse.Namespace) -> None:
         allow_remote=arguments.allow_remote,
     )
     async with simulator:
+        # What is kept of each message is kept for good: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
         sys.stdout.write(f"listening on {simulator.url}\n")
         sys.stdout.flush()
         await stop.wait()

@@ -16,6 +16,12 @@ def is_loopback(host: str) -> bool:
 
 def may_call(url: str, *, allow_remote: bool) -> bool:
     """Whether reports may be posted there."""
+    # What follows the path tells messages apart, and says nothing about where.
+    return _may_call(url.partition("?")[0], allow_remote=allow_remote)
+
+
+@lru_cache(maxsize=1024)
+def _may_call(url: str, *, allow_remote: bool) -> bool:
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 
-class Entry(msgspec.Struct, omit_defaults=True, rename={"sender": "from"}):
+class Entry(msgspec.Struct, omit_defaults=True, gc=False, rename={"sender": "from"}):
     """One request that was let in, or refused (`accepted` false, and no `sid`)."""
 
     account: str

@@ -101,7 +101,9 @@ class Transport:
 
         `not_after`, by `time.monotonic()`, is the last moment at which a request may begin: when the lease, less `TOTAL`, runs out.
         """
-        semaphore = self._semaphores.setdefault(account, asyncio.Semaphore(self._slots))
+        semaphore = self._semaphores.get(account)
+        if semaphore is None:
+            semaphore = self._semaphores[account] = asyncio.Semaphore(self._slots)
 
         async def exchange(request: HttpRequest) -> HttpAnswer:
             if request.in_process is not None:

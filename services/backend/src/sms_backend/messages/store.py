@@ -54,7 +54,7 @@ FROM unnest(
 )
 ORDER BY t.id
 ON CONFLICT (id) DO NOTHING
-RETURNING id, client_id, charged_day, charged_segments, status
+RETURNING id, client_id, charged_day, charged_segments, status, lane
 """
 
 _CHARGE = """
@@ -101,11 +101,10 @@ def store(cursor: psycopg.Cursor[Any], submissions: Iterable[Submission], *, ask
     if changed:
         at_once = bool(errors or aliases or asked_back)
         cursor.execute(_PROJECT_LATER, (timedelta() if at_once else _SHOW_STORED_AFTER, uuids(changed), None if at_once else list(WAITING)))
-    new = {str(row.id) for row in inserted if row.status == "queued"}
     return Stored(
         inserted=len(inserted),
         ended=tuple(row.status for row in inserted if row.status in _ENDED),
-        lanes=frozenset(s.traffic_type for s in fresh if s.tracking_id in new),
+        lanes=frozenset(row.lane for row in inserted if row.status == "queued"),
         recalled=[(message_id, s.client, asked_back[s.tracking_id]) for s, message_id in aliases if s.tracking_id in asked_back],
     )
 
