@@ -24,6 +24,7 @@ from sms_backend.pipeline import reports
 from sms_backend.pipeline.adapters import adapters
 from sms_backend.pipeline.courier import courier
 from sms_backend.pipeline.opt_outs import without_opted_out
+from sms_backend.pipeline.pace import pace
 from sms_backend.pipeline.persist import persist_at_any_cost
 from sms_backend.pipeline.planning import Plan, Planner, chosen
 from sms_backend.pipeline.retry import Waits, settlement
@@ -69,6 +70,8 @@ def dispatch(lane: str, *, until: float, wake: Wake | None = None) -> int:
     """
     total = 0
     while True:
+        if not pace.wait(lane):
+            return total
         claimed = next((size for overtaking in _overtaking(lane) if (size := dispatch_once(overtaking, wake=wake))), 0)
         total += claimed
         if not claimed or time.monotonic() > until:
@@ -87,6 +90,7 @@ def dispatch_once(lane: str, *, wake: Wake | None = None) -> int:
     providers = snapshot()
     with hot_cursor(plan_once=True) as cursor:
         rows = claim.due(cursor, lane=lane, limit=environment.smsgw_batch, now_ms=now_ms)
+        pace.claimed(lane, len(rows), environment.smsgw_batch)
         if not rows:
             return 0
         now = conditions.read(providers.monitored)
