@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+import msgspec
 
 from sms_providers.base import Provider
 from sms_providers.errors import Outcome, SendError, UnknownOutcomeError
@@ -19,8 +20,7 @@ class Lender(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Job:
+class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One message for one provider account."""
 
     provider: Provider[Any]
@@ -28,8 +28,7 @@ class Job:
     not_after: float | None = None  #: `time.monotonic()`: no request begins later
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a job: `accepted` or `error`, never both, never neither."""
 
     seconds: float

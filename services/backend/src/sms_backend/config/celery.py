@@ -8,7 +8,7 @@ import os
 from typing import Any
 
 from celery import Celery, bootsteps
-from celery.signals import after_task_publish, setup_logging
+from celery.signals import after_task_publish, setup_logging, worker_ready
 from celery.worker.consumer import Consumer
 from celery.worker.consumer.delayed_delivery import DelayedDelivery
 from celery.worker.consumer.tasks import Tasks
@@ -18,7 +18,7 @@ from sms_contract import topology
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sms_backend.config.settings")
 
-from sms_backend.core import alive
+from sms_backend.core import alive, collector
 from sms_backend.core.environment import environment
 from sms_backend.pipeline.schedule import SCHEDULE
 
@@ -102,6 +102,12 @@ app.steps["consumer"].add(Alive)
 def _beat_works(**_: object) -> None:
     """Beat has nothing but its ticks to show."""
     alive.touch()
+
+
+@worker_ready.connect
+def _settle(**_: object) -> None:
+    """All that a worker needs is there."""
+    collector.settle()
 
 
 @setup_logging.connect

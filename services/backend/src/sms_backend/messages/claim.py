@@ -6,7 +6,6 @@ backlog.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -85,8 +84,7 @@ WHERE m.id = x.id AND m.id BETWEEN %s AND %s
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class Start:
+class Start(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt that is about to be made."""
 
     message: Any  #: a row of `due`

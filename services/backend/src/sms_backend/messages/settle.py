@@ -1,11 +1,11 @@
 """Settling attempts, in bulk and conditionally: what comes late changes nothing that has moved on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import psycopg
 
 from sms_backend.messages import parts, suppressions
@@ -57,8 +57,7 @@ WHY_LOST = "(SELECT a.error_code FROM attempts a WHERE a.message_id = m.id AND a
 type _Error = tuple[str | None, str | None, str | None]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Settlement:
+class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     """What an attempt was, and what the message becomes by it. Durations are seconds from now."""
 
     message_id: UUID

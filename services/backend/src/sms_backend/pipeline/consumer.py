@@ -38,6 +38,9 @@ _PREFETCH = 50
 #: A transaction takes whole AMQP messages until it has about this many bytes, or has waited this long (seconds).
 _BATCH_BYTES = 400_000
 _BATCH_WAIT = 0.01
+#: After a commit of so many messages the next waits up to so many times as long for more; once, where there is an `otp`.
+_BUSY = 20
+_BUSY_WAITS = 3
 #: After this long without a commit the channels are closed; less than `drain.SILENT`.
 _GIVE_UP = 20.0
 _PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -91,14 +94,28 @@ class Intake:
         self._arrival.set()
 
     async def _store(self) -> None:
+        stored = 0
         while True:
             await self._arrival.wait()
-            await asyncio.sleep(_BATCH_WAIT if self._bytes_waiting() < _BATCH_BYTES else 0)
+            await self._gather(_BUSY_WAITS if stored >= _BUSY else 1)
             self._arrival.clear()
             while self._next_batch():
                 taken = await self._commit([_delivery(held) for held in self._flight])
                 await self._acknowledge()
                 self._hint(taken)
+                stored = taken.stored
+                if stored >= _BUSY and self._bytes_waiting() < _BATCH_BYTES and not self._waiting[topology.SUBMISSIONS_OTP]:
+                    # What has come meanwhile gathers as the first did.
+                    break
+            if any(self._waiting.values()):
+                self._arrival.set()
+
+    async def _gather(self, waits: int) -> None:
+        for _ in range(waits):
+            full = self._bytes_waiting() >= _BATCH_BYTES or len(self._waiting[topology.SUBMISSIONS]) >= _PREFETCH
+            await asyncio.sleep(0 if full else _BATCH_WAIT)
+            if full or self._waiting[topology.SUBMISSIONS_OTP]:
+                return
 
     def _bytes_waiting(self) -> int:
         return sum(len(held.message.body) for queue in self._waiting.values() for held in queue)

@@ -1,9 +1,11 @@
 """What a message becomes by the outcome of an attempt: a pure table, from which alone dispatch settles."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 from typing import Any
+
+from msgspec.structs import replace
 
 from sms_backend.messages.inquiries import APART, Ask
 from sms_backend.messages.settle import Settlement

@@ -7,6 +7,7 @@ from typing import Any
 import uvloop
 from django.core.management.base import BaseCommand
 
+from sms_backend.core import collector
 from sms_backend.pipeline.consumer import consume
 
 
@@ -14,6 +15,7 @@ class Command(BaseCommand):
     help = "Store what the gateway has accepted: RabbitMQ to PostgreSQL. Runs until it is told to stop."
 
     def handle(self, **_: Any) -> None:
+        collector.settle()
         uvloop.run(_until_told())
 
 
