@@ -92,11 +92,11 @@ def settle(cursor: psycopg.Cursor[Any], settlements: Sequence[Settlement]) -> li
     if not settlements:
         return []
     s = sorted(settlements, key=lambda settlement: settlement.message_id)
-    cursor.execute(_LOCK, ([x.message_id for x in s], s[0].message_id, s[-1].message_id))
-    lost = errors_of_lost(cursor, [x.message_id for x in s if x.status is Status.UNDELIVERED])
-    shown = [lost.get(x.message_id, _error_shown(x)) for x in s]
     bounds = (s[0].message_id, s[-1].message_id)
     ids = uuids([x.message_id for x in s])
+    cursor.execute(_LOCK, (ids, *bounds))
+    lost = errors_of_lost(cursor, [x.message_id for x in s if x.status is Status.UNDELIVERED])
+    shown = [lost.get(x.message_id, _error_shown(x)) for x in s]
     numbers = plain([x.number for x in s])
     message_ids = texts([x.provider_message_id for x in s])
     cursor.execute(

@@ -14,13 +14,17 @@ COLUMNS = (
     "provider, provider_message_id, error_code, error_detail, error_provider_code, attempts, send_at, expires_at, created_at, "
     "updated_at, sent_at, delivered_at, charged_day, charged_segments, refunded_at, callback_url"
 )
+_UTC = "+00:00"
 
 
 def rfc3339(moment: datetime | None) -> str | None:
     """UTC with milliseconds and `Z`."""
     if moment is None:
         return None
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    text = moment.isoformat(timespec="milliseconds")
+    if not text.endswith(_UTC):  # as nearly all are: they come from our connections
+        text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    return text.removesuffix(_UTC) + "Z"
 
 
 def message_view(row: Any, aliases: list[UUID] | None = None) -> Message:
