@@ -38,7 +38,8 @@ _PREFETCH = 50
 #: A transaction takes whole AMQP messages until it has about this many bytes, or has waited this long (seconds).
 _BATCH_BYTES = 400_000
 _BATCH_WAIT = 0.01
-#: After a commit of so many messages the next waits up to so many times as long for more; once, where there is an `otp`.
+#: For so long (seconds) after a commit of so many messages the next waits up to so many times as often; once, where there is an `otp`.
+_BUSY_FOR = 0.1
 _BUSY = 20
 _BUSY_WAITS = 3
 #: After this long without a commit the channels are closed; less than `drain.SILENT`.
@@ -94,19 +95,20 @@ class Intake:
         self._arrival.set()
 
     async def _store(self) -> None:
-        stored = 0
+        busy_until = float("-inf")
         while True:
             await self._arrival.wait()
-            await self._gather(_BUSY_WAITS if stored >= _BUSY else 1)
+            await self._gather(_BUSY_WAITS if time.monotonic() < busy_until else 1)
             self._arrival.clear()
             while self._next_batch():
                 taken = await self._commit([_delivery(held) for held in self._flight])
                 await self._acknowledge()
                 self._hint(taken)
-                stored = taken.stored
-                if stored >= _BUSY and self._bytes_waiting() < _BATCH_BYTES and not self._waiting[topology.SUBMISSIONS_OTP]:
-                    # What has come meanwhile gathers as the first did.
-                    break
+                if taken.stored >= _BUSY:
+                    busy_until = time.monotonic() + _BUSY_FOR
+                    if self._bytes_waiting() < _BATCH_BYTES and not self._waiting[topology.SUBMISSIONS_OTP]:
+                        # What has come meanwhile gathers as the first did.
+                        break
             if any(self._waiting.values()):
                 self._arrival.set()
 
