@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 import schemathesis
+from schemathesis.core.parameters import ParameterLocation
 from schemathesis.generation import GenerationMode
 
 _VALID = {
@@ -50,6 +51,15 @@ def _accepted(fields: dict[str, Any]) -> dict[str, Any]:
     if isinstance(named, list) and len(named) <= 50 and all(isinstance(each, str) and each and "\0" not in each for each in named):
         made["providers"] = []
     return made
+
+
+@schemathesis.check
+def what_is_wrong_in_a_batch_is_rejected(_ctx: Any, response: Any, case: Any) -> None:
+    """Fails where a batch with something wrong in its body is accepted whole."""
+    if case.operation.label != "POST /v1/batches" or response.status_code != 202 or case.meta is None:
+        return
+    if case.meta.is_negative_at(ParameterLocation.BODY):
+        assert response.json()["rejected"], response.json()
 
 
 @schemathesis.check
