@@ -156,6 +156,15 @@ def test_a_week_past_retention_goes_with_all_that_belongs_to_it(old_message, old
     assert count("messages_default") == 1
 
 
+def test_a_week_that_another_run_is_dropping_is_left_to_it(old_message, old_weeks, client, monkeypatch):
+    old_message()
+    seen = tables()
+    partitions.retire(CUTOFF)
+    monkeypatch.setattr(partitions, "_existing", lambda _cursor: seen)
+    late = partitions.retire(CUTOFF)
+    assert (late.dropped, late.kept) == ([], {})
+
+
 def test_the_partition_of_messages_is_the_last_of_its_week(old_message, old_weeks):
     old_message()
     dropped = partitions.retire(CUTOFF).dropped

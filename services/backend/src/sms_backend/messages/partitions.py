@@ -89,8 +89,11 @@ def retire(cutoff: datetime) -> Retired:
         there = _existing(cursor)
     for week in sorted({week for name in there if (week := _week_of(name)) is not None and week + WEEK <= cutoff}):
         names = {table: name for table in _children_first() if (name := partition_name(table, week)) in there}
-        with hot_cursor() as cursor:
-            held = [name for table, name in names.items() if _is_open(cursor, table, name)]
+        try:
+            with hot_cursor() as cursor:
+                held = [name for table, name in names.items() if _is_open(cursor, table, name)]
+        except psycopg.errors.UndefinedTable:
+            continue  # another run drops this week now, and goes on with it
         if held:
             kept |= dict.fromkeys(held, "it holds rows that are not final")
             log.warning("retention.kept", partitions=held)
