@@ -4,7 +4,6 @@ With two million messages every page of the console is made in less than 300 ms,
 """
 
 import json
-import os
 import re
 import signal
 import statistics
@@ -19,7 +18,7 @@ import psycopg
 import pytest
 from filling import MESSAGES, fill, superuser
 from plans import Log, Seen, explained
-from system import ROOT, System, until
+from system import ROOT, System, opened, until
 
 pytestmark = [pytest.mark.timeout(1800), pytest.mark.slow]
 _TRAIL = "/console/console/auditentry/"
@@ -89,16 +88,7 @@ class Ground:
 
 @pytest.fixture(scope="module")
 def system() -> Iterator[System]:
-    if "E2E_CONSOLE_URL" not in os.environ:
-        raise pytest.UsageError("No system to test: run these tests by ./smsgw test console-speed")
-    with httpx.Client(timeout=60) as http:
-        found = System(
-            gateway=os.environ["E2E_GATEWAY_URL"],
-            console=os.environ["E2E_CONSOLE_URL"],
-            simulator=os.environ["E2E_SIMULATOR_URL"],
-            http=http,
-        )
-        until(found.is_ready, seconds=90, what="the system ready")
+    with opened("console-speed", timeout=60) as found:
         yield found
 
 
