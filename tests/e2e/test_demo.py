@@ -37,6 +37,8 @@ def test_the_demo_delivers_fails_over_and_replays_and_can_be_run_again(smsgw):
     assert all(story["message"]["status"] == "delivered" for story in first["stories"])
     assert all(story["timeline"]["timeline"] for story in first["stories"])
 
+    assert smsgw("restart")["simulator_url"] == smsgw("status")["simulator_url"]  # what ran runs again, the demo's providers too
+
     status = smsgw("status")
     assert status["ready"]
     assert status["demo"] == first["demo"]

@@ -13,7 +13,7 @@ from sms_stack import demo, journal, lifecycle, lint, telling, tiers
 from sms_stack import status as state
 from sms_stack.errors import NotUp, StackError
 from sms_stack.home import ROOT, Home
-from sms_stack.instance import Instance
+from sms_stack.instance import SIMULATOR, Instance
 from sms_stack.lifecycle import TROUBLE, environment_of
 from sms_stack.progress import errors, results, say
 from sms_stack.supervision import Supervisor
@@ -98,14 +98,16 @@ def down(names: Annotated[list[str] | None, typer.Argument()] = None, *, as_json
 @app.command(help="Stop and start everything, or the named processes.")
 def restart(names: Annotated[list[str] | None, typer.Argument()] = None, *, as_json: Json = False) -> None:
     home = Home.from_environment()
+    supervisor = Supervisor(home)
+    simulator = SIMULATOR in supervisor.running()  # what the demo's provider sends through
     if names:
-        supervisor = Supervisor(home)
         known = _known(supervisor, names)
         supervisor.stop(known)
         supervisor.start(known)
     else:
         lifecycle.down(home)
-    up(as_json=as_json)
+    lifecycle.up(home, simulator=simulator)
+    report(state.document(home)) if as_json else state.show(state.document(home))
 
 
 @app.command(help="What runs, where, and whether it is ready.")
