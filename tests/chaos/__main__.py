@@ -22,6 +22,7 @@ from chaos.trial import Trial, run
 from chaos.waiting import NotSoError
 from sms_stack.errors import StackError
 from sms_stack.home import ROOT, Home
+from sms_stack.packages import PackagesMissing, install
 from sms_stack.progress import say
 
 
@@ -42,7 +43,7 @@ def main() -> int:
 
 
 def _prove(named: list[Scenario], seed: int, arguments: argparse.Namespace) -> int:
-    skipped = {scenario.name: why for scenario in named if (why := scenario.needs()) is not None}
+    skipped = _impossible(named)
     wanted = [scenario for scenario in named if scenario.name not in skipped]
     trials: list[Trial] = []
     progress = report.Progress()
@@ -70,12 +71,14 @@ def _prove(named: list[Scenario], seed: int, arguments: argparse.Namespace) -> i
 def _mutate(named: list[Scenario], seed: int, arguments: argparse.Namespace) -> int:
     """Each scenario under each mutation that it must find; one that it survives is no proof."""
     names = {scenario.name for scenario in named}
-    pairs = [
+    asked_for = [
         (mutation, SCENARIOS[name])
         for mutation in MUTATIONS
         for name in mutation.scenarios
         if name in names and mutation.name in (arguments.only or BY_NAME)
     ]
+    skipped = _impossible([scenario for _, scenario in asked_for])
+    pairs = [(mutation, scenario) for mutation, scenario in asked_for if scenario.name not in skipped]
     told: list[dict[str, Any]] = []
     progress = report.Progress()
     for part in _parts(pairs, key=lambda pair: pair[1].clustered):
@@ -106,12 +109,25 @@ def _mutate(named: list[Scenario], seed: int, arguments: argparse.Namespace) -> 
     whole = len(told) == len(pairs)
     survived = [f"{each['mutation']} under {each['scenario']}" for each in told if not each["found"]]
     if arguments.json:
-        _write({"ok": whole and not survived, "seed": seed, "mutations": told})
+        _write({"ok": whole and not survived, "seed": seed, "mutations": told, "skipped": skipped})
     else:
         for each in told:
             said = each["by"][0][:110] if each["by"] else ""
             sys.stdout.write(f"{'found   ' if each['found'] else 'SURVIVED'}  {each['mutation']:<34}{each['scenario']:<40}{said}\n")
+        for name, why in skipped.items():
+            sys.stdout.write(f"skipped   {name}: {why}\n")
     return 0 if whole and not survived else 1
+
+
+def _impossible(wanted: list[Scenario]) -> dict[str, str]:
+    """Why which cannot be run here, when what Debian has for them has been installed or could not be."""
+    lacking = {scenario.package for scenario in wanted if scenario.package is not None and scenario.needs() is not None}
+    if lacking:
+        try:
+            install(sorted(lacking), reason=f"Some scenarios need {', '.join(sorted(lacking))}")
+        except PackagesMissing as problem:
+            say(f"chaos: {problem}")
+    return {scenario.name: why for scenario in wanted if (why := scenario.needs()) is not None}
 
 
 def _home() -> Home:

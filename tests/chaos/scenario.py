@@ -32,6 +32,7 @@ class Scenario:
     vendor: str = TWILIO  #: whose simulated accounts take messages
     clustered: bool = False  #: needs three brokers
     needs: Callable[[], str | None] = lambda: None  #: why it cannot be run on this machine
+    package: str | None = None  #: of Debian, that makes it possible
 
 
 class Suite:

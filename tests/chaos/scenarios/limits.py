@@ -11,11 +11,13 @@ from chaos.stage import Stage
 from chaos.system import Variation
 from chaos.waiting import NotSoError
 
-_LIBRARY = next((str(path) for path in sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), "")
+_FAKETIME = "faketime"  #: Debian's package
+_LIBRARY = "/usr/$LIB/faketime/libfaketimeMT.so.1"  #: `$LIB` is for ld.so, which knows the machine's own
 
 
 def _no_faketime() -> str | None:
-    return None if _LIBRARY else "faketime is not installed (Debian: apt install faketime)"
+    there = any(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    return None if there else "faketime is not installed (Debian: apt install faketime)"
 
 
 def skewed(offset: str) -> Variation:
@@ -63,6 +65,7 @@ for _process, _offset, _rules in _SKEWED:
             rules=_rules,
             variations={_process: skewed(_offset)},
             needs=_no_faketime,
+            package=_FAKETIME,
         )
     )
 
