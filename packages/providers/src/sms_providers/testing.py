@@ -191,8 +191,10 @@ class ProviderRules:
 
     async def test_a_server_error_is_unknown_whatever_it_says(self) -> None:
         bodies = [_PAGE, b"", self.samples.error.body, *(refusal.answer.body for refusal in self.samples.refusals)]
+        # A vendor's HTTP status may repeat a code of its own.
+        clear = {(refusal.answer.status, refusal.answer.body) for refusal in self.samples.refusals}
         for status in (500, 501, 502, 504, 520, 599):
-            for body in bodies:
+            for body in (each for each in bodies if (status, each) not in clear):
                 assert _is(await self.outcome(HttpAnswer(status=status, body=body)), Outcome.UNKNOWN)
 
     async def test_a_server_that_is_busy_has_taken_nothing_unless_the_vendor_leaves_that_open(self) -> None:

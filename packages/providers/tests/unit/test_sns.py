@@ -62,6 +62,7 @@ class TestSns(ProviderRules):
             Refusal(answer=error(400, "InvalidParameter", "SenderID"), outcome=Outcome.NOT_FOR_THIS_PROVIDER, code="sender.not_allowed"),
             Refusal(answer=error(403, "AuthorizationError"), outcome=Outcome.MISCONFIGURED, code="provider.misconfigured"),
             Refusal(answer=error(403, "SignatureDoesNotMatch"), outcome=Outcome.MISCONFIGURED, code="provider.misconfigured"),
+            Refusal(answer=error(400, "OptedOut"), outcome=Outcome.REFUSED, code="recipient.opted_out", opted_out=True),
             Refusal(answer=error(400, "Throttling"), outcome=Outcome.UNAVAILABLE, code="provider.throttled"),
             Refusal(answer=error(503, "ServiceUnavailable"), outcome=Outcome.UNAVAILABLE, code="provider.unavailable"),
         ],

@@ -9,11 +9,24 @@ from sinch.domains.sms.models.v1.types import DeliveryReceiptStatusCodeType, Del
 from telnyx.types.outbound_message_payload import To
 
 from sms_providers.adapters.infobip import InfobipProvider
+from sms_providers.adapters.kavenegar import KavenegarProvider
+from sms_providers.adapters.magfa import MagfaProvider
 from sms_providers.adapters.sinch import SinchProvider
 from sms_providers.adapters.sns import SnsProvider
 from sms_providers.adapters.telnyx import TelnyxProvider
+from sms_providers.adapters.vonage import VonageProvider
 from sms_providers.base import HttpProvider
 from sms_providers.errors import Outcome
+
+#: As the vendors' pages list them, which their SDKs have not; for Vonage the same as `SmsStatusCode` of its SDK for .NET.
+DOCUMENTED = {
+    # https://developer.vonage.com/messaging/sms/guides/troubleshooting-sms
+    VonageProvider: {*range(1, 13), 14, 15, 22, 23, 29, 32, 33},
+    # https://kavenegar.com/rest.html
+    KavenegarProvider: {*range(400, 408), 409, *range(411, 421), 422, 424, *range(426, 430), 431, 432, 451, 501},
+    # https://messaging.magfa.com/ui/?public/wiki/api/http_v2
+    MagfaProvider: {1, 2, 3, 4, 6, 8, *range(13, 21), *range(22, 26), *range(27, 32), 33, 34, *range(101, 111)},
+}
 
 #: What has no code of ours says no more than "did not arrive": on its way, canceled, and what Sinch's reference does not explain.
 _UNEXPLAINED = {400, 401, 403, 407, 415, 416, 417, 418}
@@ -46,6 +59,11 @@ def test_sinchs_codes_are_those_of_its_sdk() -> None:
     ours = {int(code) for code in SinchProvider.report_codes}
     assert ours <= literals(DeliveryReceiptStatusCodeType)
     assert literals(DeliveryReceiptStatusCodeType) - ours == _UNEXPLAINED
+
+
+@pytest.mark.parametrize(("adapter", "codes"), DOCUMENTED.items(), ids=lambda value: getattr(value, "slug", ""))
+def test_every_documented_error_of_a_send_is_known(adapter: type[HttpProvider[Any]], codes: set[int]) -> None:
+    assert {str(code) for code in codes} - set(adapter.faults) == set()
 
 
 def test_snss_errors_of_a_publish_are_known_or_nobodys_but_anothers_turn() -> None:

@@ -186,6 +186,10 @@ def provider(**more: object) -> VonageProvider:
         ("failed", "2", Status.UNDELIVERED, "recipient.unreachable"),
         ("failed", "4", Status.UNDELIVERED, "recipient.blocked"),
         ("rejected", "6", Status.UNDELIVERED, "content.blocked"),
+        ("rejected", "9", Status.UNDELIVERED, "recipient.opted_out"),
+        ("failed", "12", Status.UNDELIVERED, "recipient.unreachable"),
+        ("rejected", "16", Status.UNDELIVERED, "provider.throttled"),
+        ("rejected", "51", Status.UNDELIVERED, "sender.not_allowed"),
         ("unknown", "99", Status.UNKNOWN, "recipient.unreachable"),
         ("Delivered", "0", Status.UNKNOWN, "recipient.unreachable"),
     ],
@@ -193,6 +197,12 @@ def provider(**more: object) -> VonageProvider:
 def test_reports_are_mapped(word, code, status, reason):
     (receipt,) = provider().read(form(dlr(word, code)))
     assert (receipt.status, receipt.provider_status, receipt.provider_code, receipt.code) == (status, word, code, reason)
+    assert receipt.opted_out is (reason == "recipient.opted_out")
+
+
+def test_what_arrived_is_no_opt_out_whatever_its_code() -> None:
+    (receipt,) = provider().read(form(dlr("delivered", "9")))
+    assert (receipt.status, receipt.opted_out) == (Status.DELIVERED, False)
 
 
 def test_every_report_code_is_in_the_catalogue():

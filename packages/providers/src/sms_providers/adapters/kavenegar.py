@@ -29,6 +29,8 @@ from sms_providers.types import (
 _HEADERS = {"Accept": "application/json"}
 _FORM = _HEADERS | {"Content-Type": "application/x-www-form-urlencoded"}
 _NO_SUCH_ID = 100
+_MALFORMED = unsuitable("route.none_available", remembered=False)
+_TRIAL = "501"
 
 
 class KavenegarConfig(HttpConfig):
@@ -56,6 +58,7 @@ class KavenegarProvider(HttpProvider[KavenegarConfig]):
         reports=Reports.POLLED, reports_per_poll=500, client_reference=True, look_up=True, cancel=True, inbound=True, balance=True
     )
 
+    #: https://kavenegar.com/rest.html
     #: `return.status`, which the HTTP status repeats. 402 ("operation failed") does not say whether anything was done.
     faults: ClassVar[dict[str, Fault]] = {
         "401": MISCONFIGURED,  # account disabled
@@ -72,8 +75,14 @@ class KavenegarProvider(HttpProvider[KavenegarConfig]):
         "422": refused("content.blocked"),  # characters
         "426": MISCONFIGURED,  # needs another plan
         "427": unsuitable(),  # not from this line
+        "429": unavailable(throttled=True),  # 429, 451: too many calls from this address
         "430": MISCONFIGURED,  # identity not confirmed
-        "501": unsuitable("route.none_available"),  # trial: only to the account's own number
+        "451": unavailable(throttled=True),
+        "404": MISCONFIGURED,  # no such method
+        "405": MISCONFIGURED,
+        # A parameter that it cannot take.
+        **dict.fromkeys(("400", "406", "414", "415", "417", "419", "424", "428", "431", "432"), _MALFORMED),
+        _TRIAL: unsuitable("route.none_available"),  # trial: only to the account's own number
     }
 
     statuses: ClassVar[dict[str, Status]] = {
@@ -139,6 +148,10 @@ class KavenegarProvider(HttpProvider[KavenegarConfig]):
             return [Inbound(message_id=message_id, sender=international(sender), to=to, text=fields["message"])]
         receipt = self._receipt(message_id, fields.get("status"))
         return [] if receipt is None else [receipt]
+
+    def _fault_of(self, status: int, fault: Fault | None, *, in_shape: bool) -> Fault:
+        """501 is a code of Kavenegar's own, which its HTTP status repeats: no server has failed there."""
+        return fault if status == int(_TRIAL) and fault is self.faults[_TRIAL] else super()._fault_of(status, fault, in_shape=in_shape)
 
     def _get(self, method: str, query: str) -> HttpRequest:
         return HttpRequest(method="GET", url=f"{self._url}/{method}.json?{query}", headers=_HEADERS)

@@ -33,7 +33,12 @@ class SnsConfig(ProviderConfig):
 
 
 class SnsProvider(HttpProvider[SnsConfig]):
-    """One signed POST a message. What becomes of it stands in CloudWatch's logs only, so that no report ever comes."""
+    """
+    One signed POST a message. What becomes of it stands in CloudWatch's logs only, so that no report ever comes.
+
+    To a number that has opted out at Amazon a message is accepted like any other, and goes nowhere: only the log says so. `aws sns
+    list-phone-numbers-opted-out` has these numbers, for `suppression import`.
+    """
 
     slug = "sns"
     title = "Amazon SNS"
@@ -42,6 +47,8 @@ class SnsProvider(HttpProvider[SnsConfig]):
 
     faults: ClassVar[dict[str, Fault]] = {
         "InvalidParameter:PhoneNumber": refused("recipient.invalid_number"),
+        # Publish does not answer so (https://docs.aws.amazon.com/sns/latest/api/API_Publish.html), but there is no doubt what it means.
+        "OptedOut": refused("recipient.opted_out", opted_out=True),
         **dict.fromkeys(_PARAMETER, unsuitable(remembered=False)),
         "Throttled": unavailable(throttled=True),
         "Throttling": unavailable(throttled=True),

@@ -64,7 +64,8 @@ class TwilioProvider(HttpProvider[TwilioConfig]):
         callback_per_message=True, signed_callbacks=True, validity=True, inbound=True, balance=True, needs_sender=True
     )
 
-    #: https://www.twilio.com/docs/api/errors; what is not here and comes with a 4xx: nothing was made, another provider may try.
+    #: https://www.twilio.com/docs/api/errors (the whole list: …/errors.md); what is not here and comes with a 4xx: nothing was made,
+    #: another provider may try.
     faults: ClassVar[dict[str, Fault]] = {
         "20429": unavailable(throttled=True),
         "20503": unavailable(),
@@ -72,7 +73,10 @@ class TwilioProvider(HttpProvider[TwilioConfig]):
         "21611": unavailable(throttled=True),  # this sender's queue is full
         "20003": MISCONFIGURED,  # authentication
         "20005": MISCONFIGURED,  # account not active
+        "20006": MISCONFIGURED,  # this key may not
         "20008": MISCONFIGURED,  # test credentials where live ones are needed
+        "20010": MISCONFIGURED,  # sending is disabled for the account
+        "21609": MISCONFIGURED,  # `StatusCallback`: PUBLIC_BASE_URL is no address that Twilio can reach
         "30002": MISCONFIGURED,  # account suspended
         "21212": unsuitable(),  # not a possible sender
         "21603": unsuitable(),  # no sender
@@ -81,14 +85,24 @@ class TwilioProvider(HttpProvider[TwilioConfig]):
         "21219": unsuitable("route.none_available"),  # the same, elsewhere
         "21408": unsuitable("route.none_available"),  # region not enabled
         "21612": unsuitable(),  # no route from this sender to that number
-        "21659": unsuitable(),
-        "21660": unsuitable(),
-        "21703": unsuitable(),  # messaging service without a sender
+        "21616": unsuitable(),  # the sender is several numbers of this account
+        "21657": unsuitable(),  # no valid sender
+        "21659": unsuitable(),  # not a number of Twilio's, or a short code of another country
+        "21660": unsuitable(),  # another account's
+        "21661": unsuitable(),  # no SMS from this number
+        "21662": unsuitable(),  # 21662, 21663, 21668: not by the region that the number is routed to
+        "21663": unsuitable(),
+        "21668": unsuitable(),
+        "21910": unsuitable(),  # sender and recipient are of different channels
+        **dict.fromkeys(("21701", "21702", "21703", "21704", "21705", "21709", "21712", "21715"), unsuitable()),  # messaging service
         "21211": refused("recipient.invalid_number"),
         "21614": refused("recipient.invalid_number"),  # not a mobile number
+        "21635": refused("recipient.invalid_number"),  # landline
         "21610": refused("recipient.opted_out", opted_out=True),
         "21602": refused("content.blocked"),  # no text
-        "21617": refused("content.blocked"),
+        "21617": refused("content.blocked"),  # longer than 1600 characters
+        "21618": refused("content.blocked"),
+        "21619": refused("content.blocked"),  # no text
         "21624": refused("validity.expired"),
         "90007": refused("validity.expired"),
     }
@@ -107,18 +121,34 @@ class TwilioProvider(HttpProvider[TwilioConfig]):
         "30010": "provider.misconfigured",  # dearer than the account's maximum
         "30011": "content.blocked",
         "30012": "validity.expired",
+        "30014": "recipient.invalid_number",
         "30017": "provider.throttled",  # carrier congestion
         "30018": "sender.not_allowed",  # not registered there
         "30019": "content.blocked",
+        "30020": "provider.unavailable",  # 30020, 30021, 30500: Twilio's own failure
+        "30021": "provider.unavailable",
         "30022": "provider.throttled",  # 10DLC
         "30023": "provider.throttled",  # daily cap
         "30024": "sender.not_allowed",
         "30027": "provider.throttled",  # daily cap
         "30032": "sender.not_allowed",  # toll-free, not verified
+        "30033": "sender.not_allowed",  # 10DLC, campaign suspended
         "30034": "sender.not_allowed",  # 10DLC, not registered
+        "30035": "sender.not_allowed",  # 10DLC, still being set up
         "30036": "validity.expired",
+        "30037": "provider.misconfigured",  # sending is disabled for the account
+        "30038": "content.blocked",  # a code, filtered
+        "30040": "sender.not_allowed",  # 30040, 30041: not registered in that country
+        "30041": "sender.not_allowed",
+        "30042": "sender.not_allowed",  # a name that is not this account's
+        "30043": "route.none_available",  # from abroad, by a gateway for home
+        "30044": "content.blocked",  # trial account: too long
         "30410": "provider.unavailable",
-        "30450": "recipient.blocked",
+        "30450": "recipient.blocked",  # 30450, 30453, 30485: what looks like fraud there
+        "30453": "recipient.blocked",
+        "30454": "provider.throttled",  # more than the account may send there
+        "30485": "recipient.blocked",
+        "30500": "provider.unavailable",
     }
 
     statuses: ClassVar[dict[str, Status]] = {

@@ -35,6 +35,7 @@ MAX_VALIDITY: Final = 604800
 #: Seconds. A report is posted again for a day, and it is not documented whether with a new time stamp.
 MAX_AGE: Final = 86400 + 300
 MAX_AHEAD: Final = 300
+_OPTED_OUT: Final = "9"
 
 
 class VonageConfig(HttpConfig):
@@ -61,7 +62,7 @@ class VonageProvider(HttpProvider[VonageConfig]):
         signed_callbacks=True, client_reference=True, part_ids=True, validity=True, inbound=True, balance=True, needs_sender=True
     )
 
-    #: The status of a part.
+    #: The status of a part. https://developer.vonage.com/messaging/sms/guides/troubleshooting-sms; the SDKs know the same.
     faults: ClassVar[dict[str, Fault]] = {
         "1": unavailable(throttled=True),
         "10": unavailable(throttled=True),  # too many binds
@@ -84,16 +85,22 @@ class VonageProvider(HttpProvider[VonageConfig]):
         "12": refused("content.blocked"),
     }
 
-    #: `err-code` in reports.
+    #: `err-code` in reports. https://developer.vonage.com/messaging/sms/guides/delivery-receipts
     report_codes: ClassVar[dict[str, str]] = {
         "3": "recipient.invalid_number",  # absent for good
         "4": "recipient.blocked",  # by the subscriber
         "6": "content.blocked",  # anti-spam
-        "9": "recipient.invalid_number",
+        _OPTED_OUT: "recipient.opted_out",  # "illegal number": the recipient has asked for no more of this service
         "10": "content.blocked",
         "11": "route.none_available",
         "13": "recipient.blocked",  # age restriction
         "14": "recipient.blocked",  # by the carrier
+        "16": "provider.throttled",  # the gateway's quota
+        "50": "sender.not_allowed",  # 50 to 54: what a country asks for, as India does: entity
+        "51": "sender.not_allowed",  # header
+        "52": "content.blocked",  # template
+        "53": "recipient.blocked",  # no consent
+        "54": "route.none_available",
     }
 
     statuses: ClassVar[dict[str, Status]] = {
@@ -191,6 +198,7 @@ class VonageProvider(HttpProvider[VonageConfig]):
                 provider_status=status,
                 provider_code=code,
                 occurred_at=moment(fields.get("message-timestamp")),
+                opted_out=found is Status.UNDELIVERED and code == _OPTED_OUT,
                 recognised=status in self.statuses,
             )
         ]
