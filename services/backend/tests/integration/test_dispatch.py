@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from uuid import UUID
 
 import msgspec
@@ -260,6 +261,26 @@ def test_a_worker_that_fell_silent_leaves_an_unknown_outcome_not_a_second_send(s
     # The answer comes after all: it was no loss, only a delay.
     assert persist(lambda cursor: settle(cursor, [settled(start)])) == 1
     assert (message(made).status, message(made).unknown_until) == ("sent", None)
+
+
+@pytest.mark.parametrize(("outcome", "becomes"), [("accepted", "sent"), ("unavailable", "queued"), ("unknown", "sending")])
+def test_an_answer_that_came_while_the_message_was_out_of_sight_counts_when_it_is_back(
+    stored: Make, client: Client, out_of_sight: Callable[[str], AbstractContextManager[None]], outcome: str, becomes: str
+) -> None:
+    """As while an operator has its partition detached: the attempt knows, and what was accepted must not be sent again as unknown."""
+    made = stored()
+    (start,) = start_all()
+    status = Status.SENT if outcome == "accepted" else Status.QUEUED
+    with out_of_sight(made.tracking_id):
+        assert persist(lambda cursor: settle(cursor, [settled(start, status, outcome)])) == 0
+    Message.objects.update(lease_until="2020-01-01T00:00:00Z")
+    assert persist(lambda cursor: sweep.silent_leases(cursor, limit=10, wait=60, wait_otp=15)) == 1
+    back, attempt = message(made), Attempt.objects.get()
+    assert (back.status, attempt.outcome, back.lease_until) == (becomes, outcome, None)
+    assert (back.sent_at, back.provider_message_id) == ((attempt.finished_at, "SM1") if outcome == "accepted" else (None, None))
+    assert (back.unknown_until is not None) is (outcome == "unknown")
+    assert back.tried == (["alpha"] if outcome == "unavailable" else [])
+    assert len(start_all("beta")) == (1 if outcome == "unavailable" else 0)
 
 
 def test_an_attempt_that_takes_its_time_is_shown_as_sending(stored: Make, client: Client) -> None:

@@ -20,6 +20,7 @@ from sms_backend.accounts.models import Client, InboundNumber, WebhookEndpoint
 from sms_backend.accounts.numbers import add_number
 from sms_backend.accounts.subscriptions import subscriptions
 from sms_backend.accounts.webhooks import add_endpoint
+from sms_backend.console import suppression_list
 from sms_backend.core.crypto import seal
 from sms_backend.messages import claim
 from sms_backend.messages.hot import hot_cursor
@@ -291,6 +292,34 @@ def test_suppression_commands(
     with pytest.raises(CommandError, match="line 3") as refused:
         manage_json("suppression", "import", "shop", "-")
     assert "07911" not in str(refused.value)
+
+
+def test_a_long_suppression_list_goes_out_as_it_is_read(
+    client: Client, manage: Callable[..., str], manage_json: Callable[..., Any]
+) -> None:
+    other = Client.objects.create(name="other")
+    now, count = timezone.now(), 2500
+    Suppression.objects.bulk_create(
+        Suppression(client=owner, recipient=f"+4479{number:08}", sender="", source="import", created_at=now)
+        for owner in (client, other)
+        for number in range(count)
+    )
+    expected = {(owner, f"+4479{number:08}") for owner in ("shop", "other") for number in range(count)}
+    found = manage_json("suppression", "export")
+    assert {(each["client"], each["number"]) for each in found} == expected
+    assert len(found) == 2 * count
+    lines = manage("suppression", "export", "shop").splitlines()
+    assert (len(lines), lines[1].split(",")[:2], lines[-1].split(",")[:2]) == (
+        count + 1,
+        ["shop", "+447900000000"],
+        ["shop", f"+4479{count - 1:08}"],
+    )
+    assert len(manage_json("suppression", "list", "--limit", "1500")) == 1500
+    # What goes while the list goes out is missed beyond what has been read, which is a thousand entries: never all of it is in memory.
+    reading = suppression_list.entries(None)
+    next(reading)
+    Suppression.objects.all().delete()
+    assert len(list(reading)) == 999
 
 
 def came_by_get(provider: Provider, url: str, fields: dict[str, str]) -> RawCallback:

@@ -104,6 +104,22 @@ def test_a_change_reaches_the_endpoint_signed(stored: Make, client: Client, sink
     assert deliver() == 0
 
 
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_a_worker_whose_clock_is_off_signs_with_a_time_that_receivers_take(
+    stored: Make, client: Client, sink: Sink, deliver: Callable[[], int], monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    """Who checks signatures refuses what is five minutes off."""
+    issued = endpoint(client, sink)
+    becomes(stored(), Status.SENT)
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + hours * 3600)
+    assert deliver() == 1
+    monkeypatch.undo()
+    (got,) = sink.got
+    assert Webhook(issued.secret).verify(got.body, got.headers)["type"] == "message.sent"
+    assert abs(WebhookTry.objects.get().started_at - timezone.now()) < timedelta(minutes=5)
+
+
 def test_it_is_written_with_the_change_or_not_at_all(stored: Make, client: Client, sink: Sink) -> None:
     endpoint(client, sink)
     made = stored()

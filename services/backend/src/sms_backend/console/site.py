@@ -12,6 +12,7 @@ from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from unfold.sites import UnfoldAdminSite
@@ -20,7 +21,7 @@ from sms_backend.console.audit import record
 from sms_backend.console.rights import permits
 from sms_backend.console.users import has_second_factor, is_verified
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 #: Route, view and name of each page; `before` those that are open to whoever owes the code.
 _pages: list[tuple[str, View, str]] = []
@@ -37,7 +38,7 @@ def page(route: str, *, name: str, right: str | None) -> Callable[[View], View]:
 
     def register(view: View) -> View:
         @wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if right is not None and not permits(request, right):
                 raise PermissionDenied
             return view(request, *args, **kwargs)
@@ -53,7 +54,7 @@ def page_before_code(route: str, *, name: str) -> Callable[[View], View]:
 
     def register(view: View) -> View:
         @wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not (request.user.is_active and isinstance(request.user, User) and request.user.is_staff):
                 return HttpResponseRedirect(reverse("admin:login"))
             return view(request, *args, **kwargs)

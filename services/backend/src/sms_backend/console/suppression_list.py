@@ -2,6 +2,7 @@
 
 import csv
 import io
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import batched
 
@@ -19,10 +20,18 @@ _CHUNK = 1000
 
 
 def entries(client: Client | None, limit: int | None = None) -> Iterator[dict[str, str | None]]:
-    """Listed numbers, of one client or of everybody."""
-    with hot_cursor() as cursor:
-        for row in suppressions.entries(cursor, None if client is None else client.id, limit=limit):
+    """Listed numbers, of one client or of everybody, read a thousand at a time: a list may be long."""
+    after, left = ("", "", ""), sys.maxsize if limit is None else limit
+    while left > 0:
+        size = min(_CHUNK, left)
+        with hot_cursor() as cursor:
+            rows = suppressions.entries(cursor, None if client is None else client.id, after=after, limit=size)
+        for row in rows:
             yield dict(zip(COLUMNS, (row.client, row.recipient, row.sender, row.source, rfc3339(row.created_at)), strict=True))
+        if len(rows) < size:
+            return
+        left -= size
+        after = rows[-1].client_id, rows[-1].recipient, rows[-1].sender
 
 
 def add(client: Client, number: str, sender: str | None) -> int:
@@ -47,13 +56,17 @@ def read_in(client: Client, lines: Iterable[str]) -> tuple[int, int]:
     return len(found), added
 
 
-def written_out(client: Client | None) -> str:
-    """All of a client's, or everybody's, as CSV."""
+def written_out(client: Client | None) -> Iterator[str]:
+    """All of a client's, or everybody's, as lines of CSV."""
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(entries(client))
-    return out.getvalue()
+    for entry in entries(client):
+        writer.writerow(entry)
+        yield out.getvalue()
+        out.seek(0)
+        out.truncate()
+    yield out.getvalue()
 
 
 def number_of(text: str) -> str:

@@ -7,7 +7,7 @@ A command is a shell: it reads arguments, calls a service or a selector, and sho
 import argparse
 import json
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import redis
@@ -15,10 +15,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 from django.dispatch import Signal
 
-from sms_backend.core.errors import OperatorError
+from sms_backend.core.errors import InvalidError, OperatorError
 
 #: A command of an app that does not know the trail has changed something: `action`, `changes`. Whoever keeps a trail listens.
 changed = Signal()
+
+#: Options of every Django command, which are no operator's business: they work, and no help lists them.
+DJANGOS = {"--version", "-v", "--verbosity", "--settings", "--pythonpath", "--traceback", "--no-color", "--force-color", "--skip-checks"}
 
 #: A verb's arguments, to what is shown.
 Verb = Callable[[Namespace], "Shown | None"]
@@ -36,10 +39,20 @@ class Shown:
         self.lines = lines
 
 
+class Streamed(Shown):
+    """Rows, however many: asked for as documents or as lines for people, and written as they come."""
+
+    def __init__(self, rows: Callable[[], Iterable[Any]], lines: Callable[[], Iterable[str]]) -> None:
+        super().__init__(None)
+        self.rows = rows
+        self.texts = lines
+
+
 class OperatorCommand(BaseCommand):
     """A noun. `verbs` adds its verbs by `self.verb(…)`."""
 
     requires_system_checks: list[str] = []
+    suppressed_base_arguments = DJANGOS
     output_transaction = False
 
     def verbs(self) -> None:
@@ -62,15 +75,16 @@ class OperatorCommand(BaseCommand):
         """Run the verb, and say in plain words what was in the way."""
         arguments = Namespace(**options)
         try:
+            _check_text(options)
             shown = arguments.run(arguments)
+            if shown is not None:
+                show(self.stdout, shown, as_json=arguments.as_json)
         except OperatorError as error:
             raise Error(str(error), returncode=error.exit_code) from error
         except redis.RedisError as error:
             raise Error(f"Redis does not answer ({type(error).__name__})", returncode=1) from error
         except DatabaseError as error:
             raise Error(f"PostgreSQL does not answer, or refuses: {str(error).strip().splitlines()[0]}", returncode=1) from error
-        if shown is not None:
-            show(self.stdout, shown, as_json=arguments.as_json)
 
     def progress(self, text: str) -> None:
         """A line for people, never on stdout."""
@@ -95,9 +109,28 @@ class PlainCommand(OperatorCommand):
         raise NotImplementedError
 
 
+def _check_text(options: Mapping[str, Any]) -> None:
+    """A terminal or a script may hand over bytes that are no text; nothing of ours could store or look for them."""
+    for name, value in options.items():
+        for text in value if isinstance(value, list) else (value,):
+            if isinstance(text, str) and not _is_text(text):
+                raise InvalidError({name.replace("_", "-"): "it is not UTF-8"})
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def show(out: OutputWrapper, shown: Shown, *, as_json: bool) -> None:
     """Write the one document, or the lines for people."""
-    if as_json:
+    if isinstance(shown, Streamed):
+        for text in _array(shown.rows()) if as_json else shown.texts():
+            out.write(text, ending="")
+    elif as_json:
         out.write(json.dumps(shown.document, indent=2, ensure_ascii=False, default=str))
     else:
         for line in shown.lines:
@@ -131,6 +164,13 @@ def or_none(kind: Callable[[str], Any]) -> Callable[[str], Any]:
 def given(arguments: Namespace, *names: str) -> dict[str, Any]:
     """Those of the arguments that were on the command line; the others have the default `argparse.SUPPRESS`."""
     return {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
+
+
+def _array(rows: Iterable[Any]) -> Iterator[str]:
+    yield "["
+    for number, row in enumerate(rows):
+        yield (",\n" if number else "\n") + json.dumps(row, ensure_ascii=False, default=str)
+    yield "\n]\n"
 
 
 def _cell(value: Any) -> str:

@@ -58,14 +58,14 @@ _TAKE_BACK = f"""
 UPDATE messages m SET version = m.version + 1, updated_at = now(), cancel_requested_at = x.requested_at, {_END}
 FROM (SELECT id, client, requested_at, {_DOUBTFUL.format(id="r.id")}
       FROM unnest(%s::uuid[], %s::text[], %s::timestamptz[]) AS r (id, client, requested_at)) x
-WHERE m.id = x.id AND m.client_id = x.client AND m.id BETWEEN %s AND %s AND m.status IN ('queued', 'scheduled')
+WHERE m.id = x.id AND m.client_id = x.client AND m.id = ANY(%s::uuid[]) AND m.id BETWEEN %s AND %s AND m.status IN ('queued', 'scheduled')
 RETURNING {_RETURNED}, now() AS settled_at
 """  # noqa: S608 - constants
 #: An attempt is under way, or was taken: what becomes of it is what the message becomes, but there will be no other.
 _STOP = f"""
 UPDATE messages m SET version = m.version + 1, updated_at = now(), cancel_requested_at = x.requested_at
 FROM unnest(%s::uuid[], %s::text[], %s::timestamptz[]) AS x (id, client, requested_at)
-WHERE m.id = x.id AND m.client_id = x.client AND m.id BETWEEN %s AND %s AND m.cancel_requested_at IS NULL
+WHERE m.id = x.id AND m.client_id = x.client AND m.id = ANY(%s::uuid[]) AND m.id BETWEEN %s AND %s AND m.cancel_requested_at IS NULL
   AND (m.status = 'sending' OR (m.status = 'sent' AND m.failover_on <> '{{}}'))
 RETURNING {_RETURNED}, now() AS settled_at
 """  # noqa: S608 - constants
@@ -134,9 +134,9 @@ def take_back(cursor: psycopg.Cursor[Any], recalled: Sequence[tuple[UUID, str, d
     bounds = (min(ids), max(ids))
     # In the order in which others lock them.
     cursor.execute(_LOCK, (ids, *bounds))
-    ended = cursor.execute(_TAKE_BACK, (ids, clients, moments, *bounds)).fetchall()
+    ended = cursor.execute(_TAKE_BACK, (ids, clients, moments, ids, *bounds)).fetchall()
     refund(cursor, ended)
-    stopped = cursor.execute(_STOP, (ids, clients, moments, *bounds)).fetchall()
+    stopped = cursor.execute(_STOP, (ids, clients, moments, ids, *bounds)).fetchall()
     if ended or stopped:
         project_later(cursor, [row.id for row in (*ended, *stopped)], after=0.0)
     return [*ended, *stopped]

@@ -63,11 +63,13 @@ SELECT picked.* FROM (SELECT client_id FROM due ORDER BY random()) due, LATERAL 
 LIMIT %(limit)s
 """
 
+# What is due may lie far apart. So what joins names its ids too: between the least and the greatest there may be any number of others, and
+# a plan that is made without them reads them all.
 _MARK = """
 UPDATE messages m SET status = 'sending', version = m.version + 1, attempts = m.attempts + 1, provider = x.provider,
     lease_until = now() + make_interval(secs => %s), unknown_until = NULL, updated_at = now()
 FROM unnest(%s::uuid[], %s::text[]) AS x (id, provider)
-WHERE m.id = x.id AND m.id BETWEEN %s AND %s
+WHERE m.id = x.id AND m.id = ANY(%s::uuid[]) AND m.id BETWEEN %s AND %s
 """
 
 _START = """
@@ -80,7 +82,7 @@ _POSTPONE = """
 UPDATE messages m SET next_attempt_at = now() + make_interval(secs => x.seconds), status = 'queued', version = m.version + 1,
     updated_at = now()
 FROM unnest(%s::uuid[], %s::float8[]) AS x (id, seconds)
-WHERE m.id = x.id AND m.id BETWEEN %s AND %s
+WHERE m.id = x.id AND m.id = ANY(%s::uuid[]) AND m.id BETWEEN %s AND %s
 """
 
 
@@ -121,7 +123,7 @@ def start(
     named = references(cursor, [(s.message.id, s.number, s.provider) for s in starts], deduplicates=deduplicates)
     ids = [s.message.id for s in starts]
     written, providers = uuids(ids), texts([s.provider for s in starts])
-    cursor.execute(_MARK, (lease, written, providers, min(ids), max(ids)))
+    cursor.execute(_MARK, (lease, written, providers, written, min(ids), max(ids)))
     # Most are settled, and shown as that, before anybody would look.
     project_later(cursor, ids, after=_SHOW_SENDING_AFTER, while_status=Status.SENDING)
     decisions = [msgspec.json.encode(s.decision).decode() for s in starts]
@@ -135,4 +137,5 @@ def postpone(cursor: psycopg.Cursor[Any], waits: Sequence[tuple[Any, float]]) ->
     if not waits:
         return
     ids = [message.id for message, _ in waits]
-    cursor.execute(_POSTPONE, (uuids(ids), plain([seconds for _, seconds in waits]), min(ids), max(ids)))
+    written = uuids(ids)
+    cursor.execute(_POSTPONE, (written, plain([seconds for _, seconds in waits]), written, min(ids), max(ids)))

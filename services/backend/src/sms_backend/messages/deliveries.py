@@ -48,14 +48,15 @@ UPDATE webhook_deliveries d SET tries = d.tries + 1, lease_until = now() + make_
     next_try_at = now() + make_interval(secs => %(lease)s)
 FROM picked LEFT JOIN accounts_webhookendpoint w ON w.id = picked.target
 WHERE d.id = picked.id
-RETURNING d.id, d.client_id, d.target, d.url, d.mode, d.message_id, d.type, d.body, d.tries, d.step, d.created_at,
+RETURNING d.id, d.client_id, d.target, d.url, d.mode, d.message_id, d.type, d.body, d.tries, d.step, d.created_at, now() AS claimed_at,
     w.url AS endpoint_url, w.id IS NOT NULL AND w.disabled_at IS NULL AS endpoint_open
 """
+# As in `claim.py`, what joins names its ids too.
 _SETTLE = """
 UPDATE webhook_deliveries d SET state = x.state, reason = x.reason, step = x.step, lease_until = NULL,
     next_try_at = now() + make_interval(secs => x.next_after), finished_at = CASE WHEN x.state = 'pending' THEN NULL ELSE now() END
 FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::int[], %s::float8[]) AS x (id, tries, state, reason, step, next_after)
-WHERE d.id = x.id AND d.id BETWEEN %s AND %s AND d.tries = x.tries AND d.state = 'pending'
+WHERE d.id = x.id AND d.id = ANY(%s::uuid[]) AND d.id BETWEEN %s AND %s AND d.tries = x.tries AND d.state = 'pending'
 """
 _RECORD = """
 INSERT INTO webhook_tries (delivery_id, number, started_at, seconds, status, reason)
@@ -111,7 +112,7 @@ def settle(cursor: psycopg.Cursor[Any], tried: Sequence[Tried], *, patience: flo
     began = texts(x.started_at.isoformat() for x in t)
     cursor.execute(_RECORD, (ids, numbers, began, plain(x.seconds for x in t), plain(x.status for x in t), reasons))
     states, steps, pauses = plain(x.state for x in t), plain(x.step for x in t), plain(x.next_after for x in t)
-    cursor.execute(_SETTLE, (ids, numbers, states, reasons, steps, pauses, t[0].id, t[-1].id))
+    cursor.execute(_SETTLE, (ids, numbers, states, reasons, steps, pauses, ids, t[0].id, t[-1].id))
     well = sorted({x.target for x in t if x.reason is None})
     ill = sorted({x.target for x in t if x.reason is not None}.difference(well))
     if well:

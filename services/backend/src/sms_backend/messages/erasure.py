@@ -96,8 +96,9 @@ def erase(cursor: psycopg.Cursor[Any], table: str, names: Mapping[UUID, str]) ->
     ids = sorted(names)
     return cursor.execute(
         f"UPDATE {table} t SET {erasure.assignments} FROM unnest(%s::uuid[], %s::text[]) AS x (id, name) "  # noqa: S608 - names of ours
-        f"WHERE t.{erasure.key} = x.id AND t.{erasure.key} BETWEEN %s AND %s AND NOT ({erasure.open})",
-        (ids, [names[one] for one in ids], ids[0], ids[-1]),
+        f"WHERE t.{erasure.key} = x.id AND t.{erasure.key} = ANY(%s::uuid[]) AND t.{erasure.key} BETWEEN %s AND %s "
+        f"AND NOT ({erasure.open})",
+        (ids, [names[one] for one in ids], ids, ids[0], ids[-1]),
     ).rowcount
 
 

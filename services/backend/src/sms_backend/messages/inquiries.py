@@ -56,7 +56,7 @@ SELECT a.message_id AS id, a.number, a.provider, coalesce(a.reference, a.message
 FROM unnest(%s::uuid[], %s::int[]) AS x (id, number)
 JOIN attempts a ON a.message_id = x.id AND a.number = x.number
 JOIN messages m ON m.id = x.id
-WHERE a.message_id BETWEEN %s AND %s AND m.id BETWEEN %s AND %s
+WHERE a.message_id = ANY(%s::uuid[]) AND a.message_id BETWEEN %s AND %s AND m.id = ANY(%s::uuid[]) AND m.id BETWEEN %s AND %s
   AND ((a.outcome = 'unknown' AND m.status = 'sending' AND m.attempts = a.number)
        OR (a.outcome = 'accepted' AND (a.report IS NULL OR a.report = 'sent') AND m.status IN ('sent', 'sending', 'queued')))
 """
@@ -94,7 +94,7 @@ def take(cursor: psycopg.Cursor[Any], *, limit: int) -> tuple[int, list[Question
         return 0, []
     ids = [row.message_id for row in taken]
     bounds = (min(ids), max(ids))
-    rows = cursor.execute(_STILL_OPEN, (ids, [row.number for row in taken], *bounds, *bounds)).fetchall()
+    rows = cursor.execute(_STILL_OPEN, (ids, [row.number for row in taken], ids, *bounds, ids, *bounds)).fetchall()
     found = {(row.id, row.number): row for row in rows}
     questions: list[Question] = []
     over: list[tuple[UUID, int]] = []

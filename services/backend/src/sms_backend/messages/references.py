@@ -19,7 +19,8 @@ _LENGTH = 36
 _UNANSWERED = """
 SELECT DISTINCT ON (a.message_id) a.message_id, coalesce(a.reference, a.message_id::text) AS reference
 FROM attempts a JOIN unnest(%s::uuid[], %s::text[]) AS x (id, provider) ON a.message_id = x.id AND a.provider = x.provider
-WHERE a.outcome IN ('started', 'unknown') AND a.message_id BETWEEN %s AND %s ORDER BY a.message_id, a.number DESC
+WHERE a.outcome IN ('started', 'unknown') AND a.message_id = ANY(%s::uuid[]) AND a.message_id BETWEEN %s AND %s
+ORDER BY a.message_id, a.number DESC
 """
 
 
@@ -31,7 +32,7 @@ def references(
     again = sorted((message_id, provider) for message_id, number, provider in attempts if number > 1 and deduplicates(provider))
     if again:
         ids = [message_id for message_id, _ in again]
-        rows = cursor.execute(_UNANSWERED, (ids, [provider for _, provider in again], ids[0], ids[-1])).fetchall()
+        rows = cursor.execute(_UNANSWERED, (ids, [provider for _, provider in again], ids, ids[0], ids[-1])).fetchall()
         made |= {row.message_id: row.reference for row in rows}
     return made
 

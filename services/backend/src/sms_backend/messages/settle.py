@@ -19,12 +19,14 @@ _RETURNED = ", ".join(f"m.{column}" for column in COLUMNS.split(", "))
 
 #: Messages before their attempts, in the order of ids, as whoever applies reports does: one may come before the answer is settled.
 _LOCK = "SELECT FROM messages WHERE id = ANY(%s::uuid[]) AND id BETWEEN %s AND %s ORDER BY id FOR NO KEY UPDATE"
+# As in `claim.py`, what joins names its ids too.
 _FINISH = """
 UPDATE attempts a SET outcome = x.outcome, provider_message_id = coalesce(x.provider_message_id, a.provider_message_id),
     error_code = x.error_code, error_detail = x.error_detail, error_provider_code = x.provider_code, finished_at = now()
 FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
     AS x (id, number, outcome, provider_message_id, error_code, error_detail, provider_code)
-WHERE a.message_id = x.id AND a.number = x.number AND a.outcome IN ('started', 'unknown') AND a.message_id BETWEEN %s AND %s
+WHERE a.message_id = x.id AND a.number = x.number AND a.outcome IN ('started', 'unknown')
+  AND a.message_id = ANY(%s::uuid[]) AND a.message_id BETWEEN %s AND %s
 """
 
 _SETTLE = f"""
@@ -44,7 +46,7 @@ FROM unnest(
     id, number, status, provider, provider_message_id, error_code, error_detail, provider_code,
     next_after, unknown_for, round, tried, unsuitable, refund
 )
-WHERE m.id = x.id AND m.id BETWEEN %s AND %s AND m.attempts = x.number AND m.status = 'sending'
+WHERE m.id = x.id AND m.id = ANY(%s::uuid[]) AND m.id BETWEEN %s AND %s AND m.attempts = x.number AND m.status = 'sending'
 RETURNING {_RETURNED}, now() AS settled_at
 """  # noqa: S608 - constants
 _LOST = """
@@ -109,6 +111,7 @@ def settle(cursor: psycopg.Cursor[Any], settlements: Sequence[Settlement]) -> li
             texts([x.error_code for x in s]),
             texts([x.error_detail for x in s]),
             texts([x.error_provider_code for x in s]),
+            ids,
             *bounds,
         ),
     )
@@ -129,6 +132,7 @@ def settle(cursor: psycopg.Cursor[Any], settlements: Sequence[Settlement]) -> li
             texts([",".join(x.tried) or None for x in s]),
             texts([",".join(x.unsuitable) or None for x in s]),
             plain([x.refund for x in s]),
+            ids,
             *bounds,
         ),
     ).fetchall()

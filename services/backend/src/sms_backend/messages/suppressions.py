@@ -35,7 +35,7 @@ ON CONFLICT DO NOTHING
 _OF_MESSAGES = """
 SELECT m.client_id, m.recipient, coalesce(m.sender, '') AS sender FROM messages m
 JOIN unnest(%s::uuid[], %s::text[]) AS x (id, provider) ON x.id = m.id
-WHERE m.id BETWEEN %s AND %s AND (
+WHERE m.id = ANY(%s::uuid[]) AND m.id BETWEEN %s AND %s AND (
     x.provider IS NULL OR EXISTS (
         SELECT 1 FROM attempts a WHERE a.message_id = m.id AND a.provider = x.provider AND a.message_id BETWEEN %s AND %s
     )
@@ -78,7 +78,7 @@ def add_recipients(cursor: psycopg.Cursor[Any], messages: Sequence[tuple[UUID, s
         return 0
     ids = [message_id for message_id, _ in messages]
     bounds = (min(ids), max(ids))
-    rows = cursor.execute(_OF_MESSAGES, (ids, [provider for _, provider in messages], *bounds, *bounds)).fetchall()
+    rows = cursor.execute(_OF_MESSAGES, (ids, [provider for _, provider in messages], ids, *bounds, *bounds)).fetchall()
     return add(cursor, [(row.client_id, row.recipient, row.sender) for row in rows], source="provider")
 
 
@@ -99,13 +99,15 @@ def remove_entry(cursor: psycopg.Cursor[Any], *, client_id: str, recipient: str,
     return count
 
 
-def entries(cursor: psycopg.Cursor[Any], client_id: str | None, *, limit: int | None = None) -> list[Any]:
-    """Listed numbers, in order."""
+def entries(cursor: psycopg.Cursor[Any], client_id: str | None, *, after: Sequence[str], limit: int) -> list[Any]:
+    """Listed numbers after a (client, number, sender), in the order of these."""
+    whose = "" if client_id is None else " AND s.client_id = %s"
     return cursor.execute(
-        """
-        SELECT c.name AS client, s.recipient, s.sender, s.source, s.created_at
+        f"""
+        SELECT c.name AS client, s.client_id, s.recipient, s.sender, s.source, s.created_at
         FROM suppressions s JOIN accounts_client c ON c.id = s.client_id
-        WHERE %s::text IS NULL OR s.client_id = %s ORDER BY c.name, s.recipient, s.sender LIMIT %s
-        """,
-        (client_id, client_id, limit),
+        WHERE (s.client_id, s.recipient, s.sender) > (%s, %s, %s){whose}
+        ORDER BY s.client_id, s.recipient, s.sender LIMIT %s
+        """,  # noqa: S608 - one of two constants
+        (*after, *([] if client_id is None else [client_id]), limit),
     ).fetchall()

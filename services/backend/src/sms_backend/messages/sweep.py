@@ -10,10 +10,16 @@ from sms_backend.messages.view import COLUMNS
 
 _RETURNED = ", ".join(f"m.{column}" for column in COLUMNS.split(", "))
 
-#: A worker fell silent with the answer, or before it asked: nobody knows. Back to the queue it never goes from here.
+#: A worker fell silent with the answer, or before it asked: nobody knows. Back to the queue such a message never goes from here. But where
+#: the answer was settled while the message was out of sight, as in a partition that an operator had detached, its attempt knows: one that
+#: was accepted is sent, one that was not may go to the next.
 _LEASES = f"""
 WITH silent AS (
-    SELECT id FROM messages WHERE status = 'sending' AND lease_until < now() ORDER BY lease_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    SELECT id, attempts AS number FROM messages WHERE status = 'sending' AND lease_until < now() ORDER BY lease_until LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+), answered AS (
+    SELECT s.id, a.outcome = 'accepted' AS taken, a.provider, a.provider_message_id, a.finished_at
+    FROM silent s JOIN attempts a ON a.message_id = s.id AND a.number = s.number AND a.outcome NOT IN ('started', 'unknown')
 ), evidence AS (
     UPDATE attempts a SET outcome = 'unknown', error_code = 'provider.unknown_outcome', error_detail = 'the worker fell silent',
         finished_at = now()
@@ -25,11 +31,17 @@ WITH silent AS (
     ON CONFLICT (message_id, number) DO NOTHING
 )
 UPDATE messages m SET version = m.version + 1, updated_at = now(), lease_until = NULL,
-    unknown_until = now() + make_interval(secs => CASE
+    status = CASE WHEN taken THEN 'sent' WHEN NOT taken THEN 'queued' ELSE m.status END,
+    sent_at = CASE WHEN taken THEN answered.finished_at ELSE m.sent_at END,
+    provider = CASE WHEN NOT taken THEN NULL ELSE m.provider END,
+    provider_message_id = coalesce(answered.provider_message_id, m.provider_message_id),
+    tried = CASE WHEN NOT taken THEN m.tried || answered.provider::text ELSE m.tried END,
+    next_attempt_at = CASE WHEN taken THEN NULL WHEN NOT taken THEN now() ELSE m.next_attempt_at END,
+    unknown_until = CASE WHEN taken IS NULL THEN now() + make_interval(secs => CASE
         WHEN m.lane = 'otp' AND m.on_unknown = 'resend' THEN %(wait_otp)s
         WHEN m.provider = ANY(%(looked_up)s) THEN greatest(%(wait)s, %(wait_looked_up)s)
-        WHEN m.lane = 'otp' THEN %(wait_otp)s ELSE %(wait)s END)
-FROM silent WHERE m.id = silent.id
+        WHEN m.lane = 'otp' THEN %(wait_otp)s ELSE %(wait)s END) END
+FROM silent LEFT JOIN answered USING (id) WHERE m.id = silent.id
 RETURNING {_RETURNED}, now() AS settled_at
 """  # noqa: S608 - constants
 

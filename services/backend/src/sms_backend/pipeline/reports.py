@@ -33,7 +33,7 @@ FOR UPDATE SKIP LOCKED
 """
 _JUDGED = """
 UPDATE callbacks c SET judged_at = now(), verdict = x.verdict FROM unnest(%s::uuid[], %s::text[]) AS x (id, verdict)
-WHERE c.id = x.id AND c.id BETWEEN %s AND %s
+WHERE c.id = x.id AND c.id = ANY(%s::uuid[]) AND c.id BETWEEN %s AND %s
 """
 _KEEP = """
 INSERT INTO receipts (id, callback_id, message_id, attempt, provider, provider_message_id, reference, status, error_code, provider_code,
@@ -65,7 +65,8 @@ ORDER BY r.id LIMIT %s FOR UPDATE OF r SKIP LOCKED
 """
 _ADOPTED = """
 UPDATE receipts r SET applied_at = now(), message_id = x.message_id, attempt = x.number
-FROM unnest(%s::uuid[], %s::uuid[], %s::int[]) AS x (id, message_id, number) WHERE r.id = x.id AND r.id BETWEEN %s AND %s
+FROM unnest(%s::uuid[], %s::uuid[], %s::int[]) AS x (id, message_id, number)
+WHERE r.id = x.id AND r.id = ANY(%s::uuid[]) AND r.id BETWEEN %s AND %s
 """
 
 
@@ -108,7 +109,7 @@ def apply_callbacks(cursor: psycopg.Cursor[Any], *, limit: int) -> Received:
     advanced = _apply(cursor, heard)
     _keep(cursor, heard, advanced.missing)
     ids = [row.id for row in raw]
-    cursor.execute(_JUDGED, (uuids(ids), plain(verdicts), ids[0], ids[-1]))
+    cursor.execute(_JUDGED, (uuids(ids), plain(verdicts), uuids(ids), ids[0], ids[-1]))
     told = receive(cursor, arrived)
     return Received(judged=len(raw), rows=advanced.rows, told=told)
 
@@ -123,7 +124,7 @@ def adopt_orphans(cursor: psycopg.Cursor[Any], *, limit: int) -> Sequence[Any]:
     homes = {report: home for report, home in addresses(found).items() if home[0] not in advanced.missing}
     ids = sorted(homes)
     if ids:
-        cursor.execute(_ADOPTED, (ids, [homes[each][0] for each in ids], [homes[each][1] for each in ids], ids[0], ids[-1]))
+        cursor.execute(_ADOPTED, (ids, [homes[each][0] for each in ids], [homes[each][1] for each in ids], ids, ids[0], ids[-1]))
     return advanced.rows
 
 

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import timedelta
 from functools import partial
 from random import Random
 from typing import Any
@@ -124,7 +124,8 @@ def _to_post(rows: Sequence[Any]) -> list[tuple[Any, Post]]:
 
 
 def _post(row: Any, secrets: Sequence[str]) -> Post:
-    webhook_id, now, body = str(row.id), int(time.time()), bytes(row.body)
+    # By PostgreSQL's clock, as all times that a client is told: receivers refuse what is five minutes off.
+    webhook_id, now, body = str(row.id), int(row.claimed_at.timestamp()), bytes(row.body)
     return Post(
         url=row.url or row.endpoint_url,
         body=body,
@@ -163,8 +164,7 @@ def _secrets(owner: SigningSecrets) -> list[str]:
 def _settle(answers: Sequence[tuple[Any, Answer]]) -> None:
     if not answers:
         return
-    now = datetime.now(UTC)
-    tried = [_tried(row, answer, now) for row, answer in answers]
+    tried = [_tried(row, answer) for row, answer in answers]
     tell_each("webhook.tried", map(_told, answers, tried))
     for reason, count in Counter(one.reason for one in tried).items():
         metrics.webhooks.labels(reason or "delivered").inc(count)
@@ -185,14 +185,14 @@ def _told(answered: tuple[Any, Answer], tried: Tried) -> dict[str, object]:
     }
 
 
-def _tried(row: Any, answer: Answer, now: datetime) -> Tried:
-    verdict = judge(answer, step=row.step, now=now, rng=_rng)
+def _tried(row: Any, answer: Answer) -> Tried:
+    verdict = judge(answer, step=row.step, now=row.claimed_at + timedelta(seconds=answer.seconds), rng=_rng)
     metrics.webhook_seconds.observe(answer.seconds)
     return Tried(
         id=row.id,
         target=row.target,
         number=row.tries,
-        started_at=datetime.fromtimestamp(now.timestamp() - answer.seconds, UTC),
+        started_at=row.claimed_at,
         seconds=answer.seconds,
         status=answer.status,
         reason=verdict.reason,

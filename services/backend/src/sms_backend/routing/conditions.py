@@ -1,6 +1,5 @@
 """What keeps a provider from being called just now, read once a claim and in one round trip."""
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -36,6 +35,7 @@ def read(slugs: Sequence[str]) -> Conditions:
 def _read(slugs: Sequence[str]) -> Conditions:
     with cache.pipeline(transaction=False) as pipe:
         pipe.mget([state_key(slug) for slug in slugs])
-        pipe.zrangebyscore(avoided.KEY, time.time(), "+inf")
-        states, members = pipe.execute()
-    return Conditions(circuits=parse(slugs, states), avoided=avoided.parse(members))
+        pipe.zrange(avoided.KEY, 0, -1, withscores=True)
+        pipe.time()
+        states, members, (now, _) = pipe.execute()
+    return Conditions(circuits=parse(slugs, states), avoided=avoided.parse(members, now=now))

@@ -84,7 +84,7 @@ def test_a_file_is_read_whole_or_not_at_all_and_written_again(login, client, tex
     assert not Suppression.objects.exists()
     assert "2 read, 2 of them new" in give(b"number,sender\n+447911123456,\n+447911123457,ACME\n")
     assert "It is not UTF-8" in give(b"number\n\xff\xfe\n")
-    rows = operator.post("/console/suppressions/export/").content.decode().splitlines()
+    rows = operator.post("/console/suppressions/export/").getvalue().decode().splitlines()
     assert rows[0] == "client,number,sender,source,created_at"
     assert [row.split(",")[:3] for row in rows[1:]] == [["shop", "+447911123456", ""], ["shop", "+447911123457", "ACME"]]
     assert actions() == ["suppressions.imported", "suppressions.exported"]

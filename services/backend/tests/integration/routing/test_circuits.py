@@ -1,6 +1,7 @@
 """Circuits and what was refused lately, in a real Redis, through the real dispatch."""
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,10 +11,11 @@ import redis
 from sms_backend.core.cache import cache
 from sms_backend.messages.models import Attempt, Message
 from sms_backend.pipeline.dispatch import dispatch
-from sms_backend.routing import avoided, circuits, services
+from sms_backend.routing import avoided, circuits, conditions, services
 from sms_contract.envelope import Submission
 from sms_providers.errors import MisconfiguredError, NotSentError, UnavailableError, UnknownOutcomeError, UnsuitableError
 
+CLIENT = "c0ffee000001"
 BROKEN, BUSY, UNKNOWN = MisconfiguredError("401"), UnavailableError("busy"), UnknownOutcomeError("no answer")
 THROTTLED = UnavailableError("slow down", throttled=True)
 Live = Callable[..., Submission]
@@ -185,7 +187,7 @@ def test_without_redis_circuits_are_closed_and_nothing_waits_for_it(vendor, live
     assert vendor.calls["alpha"] == len(made)
 
 
-def test_who_refused_a_sender_comes_last_for_it_and_for_nothing_else(vendor, live: Live) -> None:
+def test_who_refused_a_sender_comes_last_for_it_and_for_nothing_else(vendor, live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     vendor.add("alpha", priority=9)
     vendor.add("beta")
     vendor.says("alpha", UnsuitableError("no such sender", remembered=True))
@@ -205,5 +207,10 @@ def test_who_refused_a_sender_comes_last_for_it_and_for_nothing_else(vendor, liv
     assert first_choice(sender="ACME", providers=["alpha"]) == "alpha"
     assert is_open() is None
     assert 590 < cache.ttl(avoided.KEY) <= 600  # type: ignore[operator]
+    # Whatever the clock of the worker that asks says.
+    for clock in (0.0, 4e9):
+        monkeypatch.setattr(time, "time", lambda clock=clock: clock)
+        assert conditions.read(["alpha"]).avoided_by(CLIENT, "ACME") == {"alpha"}
+    monkeypatch.undo()
     cache.zadd(avoided.KEY, dict.fromkeys(cache.zrange(avoided.KEY, 0, -1), 1))  # type: ignore[arg-type]
     assert first_choice(sender="ACME") == "alpha"

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -111,12 +111,12 @@ def imported(request: HttpRequest) -> HttpResponse:
 
 @page("suppressions/export/", name="suppressions_export", right=Right.VIEW_PERSONAL_DATA)
 @require_POST
-def exported(request: HttpRequest) -> HttpResponse:
+def exported(request: HttpRequest) -> StreamingHttpResponse:
     """Numbers in full: written down who took them."""
     record(request, "suppressions.exported")
     name = f"suppressions-{timezone.now():%Y%m%d}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return HttpResponse(suppression_list.written_out(None), content_type="text/csv; charset=utf-8", headers=headers)
+    return StreamingHttpResponse(suppression_list.written_out(None), content_type="text/csv; charset=utf-8", headers=headers)
 
 
 def _add(request: HttpRequest, **given: Any) -> None:

@@ -11,7 +11,7 @@ from sms_backend.console import suppression_list
 from sms_backend.console.actors import operator
 from sms_backend.console.audit import record
 from sms_backend.core.errors import InvalidError, NotFoundError
-from sms_backend.core.operator import OperatorCommand, Shown, table
+from sms_backend.core.operator import OperatorCommand, Shown, Streamed, table
 from sms_contract.phone import masked
 
 _MOST = 100
@@ -68,7 +68,7 @@ class Command(OperatorCommand):
     def export(self, arguments: Namespace) -> Shown:
         client = _client(arguments.client)
         record(operator(), "suppressions.exported", client)
-        return Shown(list(suppression_list.entries(client)), suppression_list.written_out(client).rstrip("\n"))
+        return Streamed(lambda: suppression_list.entries(client), lambda: suppression_list.written_out(client))
 
 
 def _told(arguments: Namespace) -> dict[str, str | None]:

@@ -8,11 +8,13 @@ import uvloop
 from django.core.management.base import BaseCommand
 
 from sms_backend.core import collector
+from sms_backend.core.operator import DJANGOS
 from sms_backend.pipeline.consumer import consume
 
 
 class Command(BaseCommand):
     help = "Store what the gateway has accepted: RabbitMQ to PostgreSQL. Runs until it is told to stop."
+    suppressed_base_arguments = DJANGOS
 
     def handle(self, **_: Any) -> None:
         collector.settle()

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from sms_backend.core import broker
 from sms_backend.core.errors import OperatorError
-from sms_backend.core.operator import Error, Shown, show
+from sms_backend.core.operator import DJANGOS, Error, Shown, show
 from sms_backend.messages import partitions
 from sms_backend.pipeline import readmodel
 from sms_backend.routing.services import ensure_test_provider
@@ -21,6 +21,7 @@ class Command(BaseCommand):
 
     help = "Make what must be there before the processes start: tables, partitions, queues, the test provider, the read model."
     requires_system_checks: list[str] = []
+    suppressed_base_arguments = DJANGOS
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Django's hook."""
