@@ -1,15 +1,21 @@
 """Lists of tables that grow without end: what no index knows is looked for within bounds, and nothing is missed on the way."""
 
+import json
 import re
 import uuid
 
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from sms_backend.accounts.models import Client
 from sms_backend.console.admin import keyset
 from sms_backend.messages.inbound_models import InboundMessage
 from sms_backend.messages.webhook_models import WebhookDelivery, WebhookTry
 from sms_contract.ids import uuid7
 
+#: Of a page.
+SIZE = 50
 DELIVERIES = "/console/sms_messages/webhookdelivery/"
 INBOUND = "/console/sms_messages/inboundmessage/"
 _FIRST = 1_790_000_000_000
@@ -81,6 +87,64 @@ def test_beyond_the_time_asked_for_nothing_is_looked_for(admin, client, monkeypa
     for number in range(30):
         inbound(client, number)
     assert followed(admin, INBOUND, {"client__id__exact": client.id, "since": "30d"}) == ([], 1)
+
+
+#: A client who wrote first and then fell silent, and one who has not stopped since.
+_FILL = """
+INSERT INTO inbound_messages (
+    id, callback_id, provider, provider_message_id, sender, recipient, text, segments, client_id, asks, part, parts, received_at, handed_on_at
+)
+SELECT (lpad(to_hex(%(first)s + n), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0'))::uuid, gen_random_uuid(), 'alpha', n::text,
+    '+447911123456', '+447700900000', 'x', 1, CASE WHEN n <= 3000 THEN %(early)s ELSE %(busy)s END, CASE WHEN n %% 100 = 0 THEN 'stop' END, 0, 1,
+    now(), now()
+FROM generate_series(1, 40000) AS n
+"""
+
+
+def looked_at(browser, query):
+    """Keys of a page, and how many rows of the table its statements go over."""
+    with CaptureQueriesContext(connection) as captured:
+        keys = [row.pk for row in browser.get(INBOUND, query).context["cl"].result_list]
+    rows = 0
+    with transaction.atomic(), connection.cursor() as cursor:
+        for said in (each["sql"] for each in captured.captured_queries):
+            if said.startswith("SET LOCAL"):
+                cursor.execute(said)
+            elif said.startswith("SELECT") and 'FROM "inbound_messages"' in said:
+                cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {said}")
+                (plan,) = cursor.fetchone()
+                rows += walked((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"])
+    return keys, rows
+
+
+def walked(node):
+    here = (
+        node["Actual Loops"] * (node["Actual Rows"] + node.get("Rows Removed by Filter", 0))
+        if "inbound" in node.get("Relation Name", "")
+        else 0
+    )
+    return here + sum(map(walked, node.get("Plans", ())))
+
+
+def test_one_clients_messages_are_found_along_their_index(admin, client):
+    """By key alone, somebody who has been silent since would be looked for among everybody's."""
+    busy = Client.objects.create(name="busy")
+    with connection.cursor() as cursor:
+        cursor.execute(_FILL, {"first": _FIRST, "early": client.id, "busy": busy.id})
+        cursor.execute("ANALYZE inbound_messages")
+    keys, rows = looked_at(admin, {"client__id__exact": client.id})
+    assert (len(keys), keys[0], rows < 500) == (SIZE, mine(3000), True), rows
+    keys, rows = looked_at(admin, {"client__id__exact": client.id, "before": str(mine(500))})
+    assert (keys[0], len(keys), rows < 500) == (mine(499), SIZE, True), rows
+    keys, rows = looked_at(admin, {"client__id__exact": client.id, "after": str(mine(500))})
+    assert (keys[0], keys[-1], rows < 500) == (mine(500 + SIZE), mine(501), True), rows
+    keys, rows = looked_at(admin, {"client__id__exact": client.id, "asks": "stop"})
+    assert (keys, rows < 2 * 3000 + 500) == ([mine(number) for number in range(3000, 0, -100)], True), rows
+    assert followed(admin, INBOUND, {"client__id__exact": client.id})[0] == [mine(number) for number in range(3000, 0, -1)]
+
+
+def mine(number):
+    return uuid.UUID(f"{_FIRST + number:012x}70008000{number:012x}")
 
 
 def test_filters_do_not_ask_a_large_table_which_values_it_has(admin, client, django_assert_max_num_queries):

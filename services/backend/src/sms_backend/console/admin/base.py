@@ -173,10 +173,12 @@ class KeysetAdmin(ReadOnlyAdmin):
     A large table whose primary key goes with time: newest first, never counted, never skipped through.
 
     Pages are found by key (`?before=<id>`, `?after=<id>`), so that the hundredth costs what the first does. Where it `looks_through`, its
-    keys are UUIDv7, and what its filters ask for is looked for among so many rows a page.
+    keys are UUIDv7, and what its filters ask for is looked for among so many rows a page. Where it is `led_by` a field, there is an index
+    by that and the key, and a page of one value goes along it.
     """
 
     looks_through = False
+    led_by: str | None = None
     list_before_template = "console/looked_through.html"
     paginator = KeysetPaginator
     ordering = ("-pk",)

@@ -94,6 +94,7 @@ class InboundMessageAdmin(KeysetAdmin):
     list_display = ("id", "received_at", "client", "who", "recipient", "provider", "asks", "handed_on_at")
     list_filter = ("client", AsksFilter, ProviderFilter, TimeFilter)
     looks_through = True
+    led_by = "client"
     empty = "What people write to your numbers stands here. Say under Numbers whose client a number is."
     list_select_related = ("client",)
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.contrib.admin import RelatedFieldListFilter
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
@@ -13,6 +14,7 @@ from django.utils import timezone
 from unfold.views import ChangeList
 
 from sms_backend.console.admin.filters import TimeFilter
+from sms_backend.console.admin.walk import Walk
 from sms_backend.messages.lookup import LOOK_THROUGH
 
 BEFORE = "before"  #: older than this one
@@ -55,19 +57,41 @@ class KeysetChangeList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         """One row more than a page has says whether there is another."""
-        if self.has_active_filters and self.model_admin.looks_through:
-            self._looked_for(request)
-            return
+        leads = next(filter(self._leads, self.filter_specs), None)
+        self._walk = Walk()
+        if leads is not None:
+            self._walk = Walk(led=(leads.field.attname, leads.lookup_val[-1]))
+            self.queryset = self.apply_select_related(self._filtered(request, but=leads))
+        asked = [each for each in self.filter_specs if each.used_parameters and each is not leads]
+        with self._walk.taken():
+            if self.model_admin.looks_through and asked:
+                self._looked_for(request)
+            else:
+                self._found_by_key(request)
+
+    def _leads(self, spec: Any) -> bool:
+        """Whether this filter asks for one value of what an index has before the key."""
+        of_field = isinstance(spec, RelatedFieldListFilter) and spec.field.name == self.model_admin.led_by
+        return of_field and len(spec.lookup_val or ()) == 1
+
+    def _filtered(self, request: HttpRequest, *, but: Any) -> QuerySet[Any]:
+        rows: QuerySet[Any] = self.root_queryset
+        for each in self.filter_specs:
+            found = None if each is but else each.queryset(request, rows)
+            rows = rows if found is None else found
+        return rows
+
+    def _found_by_key(self, request: HttpRequest) -> None:
         size = self.list_per_page
         after = self._key(self._after)
         before = self._key(self._before)
         rows: list[Any]
         if after is not None:
-            rows = list(self.queryset.filter(pk__gt=after).order_by("pk")[: size + 1])
+            rows = list(self._walk.newer(self.queryset, after)[: size + 1])
             more_newer, more_older = len(rows) > size, True
             rows = rows[:size][::-1]
         else:
-            rows = list(self._older_than(before, self.queryset)[: size + 1])
+            rows = list(self._walk.older(self.queryset, before)[: size + 1])
             more_newer, more_older = before is not None, len(rows) > size
             rows = rows[:size]
         if rows:
@@ -83,8 +107,8 @@ class KeysetChangeList(ChangeList):
         for each in self.filter_specs:
             if isinstance(each, TimeFilter):  # which is a range of keys: beyond it there is nothing to look for
                 within = each.queryset(request, within)
-        last: UUID | None = self._older_than(before, within).values_list("pk", flat=True)[LOOK_THROUGH - 1 : LOOK_THROUGH].first()
-        found = self._older_than(before, self.queryset)
+        last: UUID | None = next(iter(self._walk.older(within, before).values_list("pk", flat=True)[LOOK_THROUGH - 1 : LOOK_THROUGH]), None)
+        found = self._walk.older(self.queryset, before)
         rows = list((found if last is None else found.filter(pk__gte=last))[: size + 1])
         if len(rows) > size:
             rows = rows[:size]
@@ -95,10 +119,6 @@ class KeysetChangeList(ChangeList):
         self.older = None if further is None else self.get_query_string({BEFORE: str(further)}, [AFTER])
         self.newest = None if before is None else self.get_query_string()
         self._shown(request, rows)
-
-    @staticmethod
-    def _older_than(before: Any, rows: QuerySet[Any]) -> QuerySet[Any]:
-        return (rows if before is None else rows.filter(pk__lt=before)).order_by("-pk")
 
     def _shown(self, request: HttpRequest, rows: list[Any]) -> None:
         """These are the page."""
