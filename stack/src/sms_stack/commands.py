@@ -16,6 +16,7 @@ from sms_stack.home import ROOT, Home
 from sms_stack.instance import SIMULATOR, Instance
 from sms_stack.lifecycle import TROUBLE, environment_of
 from sms_stack.progress import errors, results, say
+from sms_stack.services import postgresql
 from sms_stack.supervision import Supervisor
 
 app = typer.Typer(add_completion=False, no_args_is_help=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -144,10 +145,10 @@ def manage(context: typer.Context) -> None:
     instance = Instance.load(Home.from_environment())
     asks_for_help = not context.args or context.args[0] == "help" or {"-h", "--help", "--version"} & set(context.args)
     if not asks_for_help:
-        for name, url in instance.service_urls.items():
-            trouble = TROUBLE[name](url)
-            if trouble is not None:
-                raise NotUp(f"{name} does not answer ({trouble}). Start the system with: ./smsgw up")
+        # Nothing goes without it. What else a command needs it says itself: most are wanted most while Redis or RabbitMQ is away.
+        trouble = TROUBLE[postgresql.NAME](instance.service_urls[postgresql.NAME])
+        if trouble is not None:
+            raise NotUp(f"{postgresql.NAME} does not answer ({trouble}). Start the system with: ./smsgw up")
     _replace_by("sms_backend", context.args, instance)
 
 

@@ -1,10 +1,14 @@
 """What an operator reads who types a command wrongly: which word is wrong, and what would be right; nothing is connected to."""
 
+import io
+import re
+
 import pytest
-from django.core.management import call_command
+from django.core.management import call_command, get_commands, load_command_class
 from django.core.management.base import CommandError
 
-from sms_backend.core.operator import Error
+from sms_backend.core.operator import DJANGOS, Error
+from sms_providers.registry import ADAPTERS
 
 
 @pytest.mark.parametrize(
@@ -25,6 +29,7 @@ from sms_backend.core.operator import Error
         ("adapter show", "the following arguments are required: NAME"),
         ("webhook add acme", "the following arguments are required: URL"),
         ("webhook rotate acme --overlap 5x", "'5x' is no duration; give a number and s, m, h, d or w, such as 30d"),
+        ("webhook replay abc --since 999999w", "'999999w' is too long; give a hundred years at most"),
         ("message show", "the following arguments are required: TRACKING_ID"),
         ("parked show x", "argument ID: invalid int value: 'x'"),
         ("pause --lane fast", "argument --lane: invalid choice: 'fast' (choose from"),
@@ -43,6 +48,23 @@ def test_a_word_that_is_missing_or_wrong_is_named(typed, told):
     assert told in str(refused.value)
 
 
+@pytest.mark.parametrize("name", ["client", "pause", "recover", "prepare"])
+def test_help_is_about_the_command_alone(name):
+    said = load_command_class(get_commands()[name], name).create_parser("smsgw manage", name).format_help()
+    assert not [option for option in DJANGOS if option in said.split()]
+    assert "--help" in said
+
+
+def test_the_list_of_adapters_says_what_they_can():
+    out = io.StringIO()
+    call_command("adapter", "list", stdout=out)
+    head, *lines = (re.split(r"  +", line) for line in out.getvalue().splitlines())
+    found = {line[0]: dict(zip(head, line, strict=True)) for line in lines}
+    assert set(found) == set(ADAPTERS)
+    assert (found["twilio"]["reports"], found["twilio"]["look up"], found["twilio"]["balance"]) == ("pushed", "no", "yes")
+    assert (found["magfa"]["reports"], found["magfa"]["look up"], found["sns"]["reports"]) == ("polled", "yes", "none")
+
+
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
@@ -51,6 +73,8 @@ def test_a_word_that_is_missing_or_wrong_is_named(typed, told):
         ("recover --since 2026-11-25T03:00:00", "say in which time zone"),
         ("privacy erase 0791", "give E.164, such as +447911123456"),
         ("console user add", "`console user add` needs to know whose"),
+        ("client show \udcff", "client: it is not UTF-8"),
+        ("webhook add acme https://x.example --type a --type \udcff", "type: it is not UTF-8"),
     ],
 )
 def test_what_can_be_judged_without_the_database_is(typed, told):

@@ -25,7 +25,9 @@ def test_an_expiry_is_a_time_or_a_duration(text, moment):
     assert validation.expiry(text, NOW) == moment
 
 
-@pytest.mark.parametrize("text", ["", "soon", "30", "0d", "-1d", "2029-12-31T23:59:59Z", "2030-13-01T00:00:00Z"])
+@pytest.mark.parametrize(
+    "text", ["", "soon", "30", "0d", "-1d", "2029-12-31T23:59:59Z", "2030-13-01T00:00:00Z", "999999w", "9999-12-31T23:59:59Z"]
+)
 def test_an_expiry_that_is_past_or_unreadable_is_refused(text):
     with pytest.raises(ValueError, match="give"):
         validation.expiry(text, NOW)
@@ -49,6 +51,7 @@ def test_an_expiry_that_is_past_or_unreadable_is_refused(text):
         (validation.positive, float("nan")),
         (validation.positive, float("inf")),
         (validation.mode, "dead"),
+        (validation.duration, "999999w"),
         (validation.on_unknown, "shrug"),
     ],
 )

@@ -17,6 +17,8 @@ _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 _PREFIX = re.compile(r"\+[1-9][0-9]{0,6}")
 _DURATION = re.compile(r"([1-9][0-9]{0,5})([smhdw])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+#: Beyond any use, and within what a calendar can add.
+_LONGEST = timedelta(days=36525)
 #: PostgreSQL's `integer`.
 _MOST = 2**31 - 1
 
@@ -104,8 +106,8 @@ def expiry(value: str | datetime | None, now: datetime) -> datetime | None:
         moment = now + duration(value)
     else:
         moment = _rfc3339(value)
-    if moment is not None and moment <= now:
-        raise ValueError("give a moment that is still to come")
+    if moment is not None and not now < moment < now + _LONGEST:
+        raise ValueError("give a moment that is still to come, within a hundred years")
     return moment
 
 
@@ -114,7 +116,10 @@ def duration(value: str) -> timedelta:
     found = _DURATION.fullmatch(value)
     if found is None:
         raise ValueError(f"{value!r} is no duration; give a number and s, m, h, d or w, such as 30d")
-    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    span = timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    if span > _LONGEST:
+        raise ValueError(f"{value!r} is too long; give a hundred years at most")
+    return span
 
 
 def mode(value: str) -> str:

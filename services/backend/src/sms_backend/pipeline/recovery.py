@@ -17,10 +17,11 @@ from uuid import UUID
 
 import msgspec
 import psycopg
+import redis
 import structlog
 
 from sms_backend.core.cache import cache
-from sms_backend.core.errors import ConflictError, InvalidError
+from sms_backend.core.errors import ConflictError, InvalidError, UnreachableError
 from sms_backend.messages.hot import hot_cursor
 from sms_backend.messages.models import IntakeInstance
 from sms_backend.messages.view import COLUMNS
@@ -119,11 +120,12 @@ def recover(since: datetime, now: datetime, *, dry_run: bool = False) -> Recover
     """
     Make a restored database safe to work on. `since`: when its backup was made, or earlier.
 
-    Everything is paused first. Raises `InvalidError`, `ConflictError` where intake still runs, `redis.RedisError`: Redis may know what
+    Everything is paused first. Raises `InvalidError`, `ConflictError` where intake still runs, `UnreachableError`: Redis may know what
     the backup does not; one that is empty knows nothing, which is no error.
     """
     if since > now:
         raise InvalidError({"since": "that is in the future"})
+    _reach_redis()
     if not dry_run:
         if IntakeInstance.objects.filter(heartbeat_at__gt=now - _ALIVE).exists():
             raise ConflictError("intake is running: stop intake, workers and beat first, then run this again")
@@ -138,6 +140,16 @@ def recover(since: datetime, now: datetime, *, dry_run: bool = False) -> Recover
             cursor.execute(_STARTED)
     log.warning("recovery.done", dry_run=dry_run, **{name: value for name, value in vars(found).items() if name != "missing"})
     return found
+
+
+def _reach_redis() -> None:
+    try:
+        cache.ping()
+    except redis.RedisError as error:
+        raise UnreachableError(
+            f"Redis does not answer ({type(error).__name__}); it may know what was sent since the backup, so nothing was changed. "
+            "Start it, an empty one if its data are lost, and run this again"
+        ) from error
 
 
 def _shown_by_redis() -> Iterator[dict[str, _Known]]:

@@ -7,6 +7,9 @@ from sms_backend.core.errors import NotFoundError
 from sms_backend.core.operator import OperatorCommand, Shown, fields, table
 from sms_providers.registry import ADAPTERS
 
+#: What differs most between vendors; `show` has the rest.
+_COLUMNS = ("name", "title", "reports", "inbound", "look_up", "deduplicates", "validity", "cancel", "balance")
+
 
 class Command(OperatorCommand):
     """Which vendors can be spoken to."""
@@ -19,7 +22,7 @@ class Command(OperatorCommand):
 
     def list(self, _arguments: Namespace) -> Shown:
         rows = [adapter_document(slug) for slug in sorted(ADAPTERS)]
-        return Shown(rows, *table(rows, ("name", "title")))
+        return Shown(rows, *table([row | row["capabilities"] for row in rows], _COLUMNS))
 
     def show(self, arguments: Namespace) -> Shown:
         if arguments.name not in ADAPTERS:

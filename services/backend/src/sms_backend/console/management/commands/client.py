@@ -20,7 +20,7 @@ class Command(OperatorCommand):
 
     def verbs(self) -> None:
         add = self.verb("add", self.add, "Add a client.")
-        add.add_argument("name", metavar="NAME")
+        add.add_argument("name", metavar="NAME", help="1 to 100 characters; blanks within are allowed")
         _add_settings(add)
         self.verb("list", self.list, "List all clients.")
         self.verb("show", self.show, "Show one client.").add_argument("client", metavar="CLIENT", help="name or id")
