@@ -159,6 +159,23 @@ async def test_it_is_carried_and_reported(kannel):
     assert statuses <= {Status.SENT, Status.DELIVERED}
 
 
+async def test_a_text_in_parts_is_reported_as_one(kannel):
+    """Kannel asks the carrier for a report on one of the parts alone: what it says is said of the whole, and adds up to nothing."""
+    text = "".join(chr(ord("a") + number % 26) for number in range(400))
+    result = await kannel.send(replace(SMS, text=text, segments=3, callback_url=f"{kannel.callbacks}?m=long"))
+    assert result.outcome is Outcome.ACCEPTED
+    parts = [await kannel.carried() for _ in range(3)]
+    assert "".join(part[3] for part in parts) == text
+    # What is reported of the next message comes after all that is reported of this one.
+    assert (await kannel.send(replace(SMS, callback_url=f"{kannel.callbacks}?m=next"))).outcome is Outcome.ACCEPTED
+    heard = {"long": [], "next": []}
+    while Status.DELIVERED not in heard["next"] or Status.DELIVERED not in heard["long"]:
+        callback, (receipt,) = await kannel.posted()
+        assert receipt.part is None
+        heard[callback.query["m"]].append(receipt.status)
+    assert sorted(heard["long"]) == sorted({Status.SENT, Status.DELIVERED}), heard
+
+
 async def test_unicode_arrives_as_it_was(kannel):
     result = await kannel.send(replace(SMS, text="سلام 😀", encoding=Encoding.UCS2, callback_url=None))
     assert result.outcome is Outcome.ACCEPTED

@@ -37,7 +37,8 @@ class KannelProvider(HttpProvider[KannelConfig]):
     """
     One GET a message. Kannel has no id to give before the carrier has: ours stands for it.
 
-    Reports come to a URL of each message's own, which says by its MAC whose they are; Kannel signs nothing. For people's messages a
+    Reports come to a URL of each message's own, which says by its MAC whose they are; Kannel signs nothing. Of a text in parts one is
+    reported, for all of them. For people's messages a
     `sms-service` has `get-url = "<callback URL>&id=%I&from=%p&to=%P&text=%a"`, with the URL that `provider show` says, and
     `max-messages = 0`.
     """
