@@ -1,5 +1,6 @@
 """What an operator can still do while Redis is away: look at everything, and be told what is missing of what he changes."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -40,6 +41,7 @@ def test_what_is_there_is_shown(
     made = stored()
     away()
     assert manage_json("message", "show", made.tracking_id)["message"]["status"] == "queued"
+    assert manage_json("message", "show", f" {made.tracking_id.upper()}")["message"]["tracking_id"] == made.tracking_id
     assert [each["name"] for each in manage_json("client", "list")] == [client.name]
     assert manage_json("client", "show", client.name)["id"] == client.id
     assert manage_json("key", "list", client.name) == []
@@ -54,7 +56,9 @@ def test_what_is_there_is_shown(
     manage("check")
 
 
-def test_a_change_is_kept_and_says_that_the_gateway_does_not_know_it(client: Client, manage: Manage, away: Callable[[], None]) -> None:
+def test_a_change_is_kept_and_says_that_the_gateway_does_not_know_it(
+    client: Client, test_provider: Provider, manage: Manage, manage_json: Manage, away: Callable[[], None]
+) -> None:
     away()
     with pytest.raises(CommandError, match="saved in PostgreSQL, but Redis does not answer"):
         manage("client", "set", client.name, "--rate", "5")
@@ -63,6 +67,8 @@ def test_a_change_is_kept_and_says_that_the_gateway_does_not_know_it(client: Cli
     # What is held needs nobody but workers.
     manage("pause", "--client", client.name)
     assert Pause.objects.get().client_id == client.id
+    (held,) = manage_json("resume", "--provider", "test")["held"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", held["since"])
 
 
 @pytest.mark.parametrize(

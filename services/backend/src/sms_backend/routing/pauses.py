@@ -44,5 +44,5 @@ def document(pause: Pause) -> dict[str, Any]:
         "client": None if pause.client is None else pause.client.name,
         "lane": pause.lane,
         "provider": pause.provider_id,
-        "since": pause.created_at.isoformat(),
+        "since": pause.created_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }

@@ -18,7 +18,7 @@ class Command(OperatorCommand):
         self.verb("show", self.show, "Show a message's timeline.").add_argument("tracking_id", metavar="TRACKING_ID")
 
     def show(self, arguments: Namespace) -> Shown:
-        document = timeline.document(selectors.story_of(selectors.message_with(arguments.tracking_id)))
+        document = timeline.document(selectors.story_of(selectors.message_with(arguments.tracking_id.strip().lower())))
         message = {name: document["message"].get(name) for name in _FIELDS}
         return Shown(document, *fields(message), "", *(_line(event) for event in document["timeline"]))
 
