@@ -93,8 +93,8 @@ MUTATIONS = (
         ("worker-posted",),
         (
             f"{_BACKEND}/messages/sweep.py",
-            "updated_at = now(), lease_until = NULL,\n    unknown_until = now() +",
-            "updated_at = now(), lease_until = NULL, status = 'queued', next_attempt_at = now(),\n    unknown_until = now() +",
+            "WHEN NOT taken THEN 'queued' ELSE m.status END",
+            "ELSE 'queued' END",
         ),
     ),
     mutation(
