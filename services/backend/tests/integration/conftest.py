@@ -87,14 +87,13 @@ def _empty() -> None:
         truncated = {name: bool(how) for name, how in cursor.fetchall() if name not in KEPT}
         cursor.execute(" UNION ALL ".join(f"(SELECT '{name}' WHERE EXISTS (SELECT FROM {name}))" for name in truncated))
         full = [name for (name,) in cursor.fetchall()]
-        # References among them are checked at the end.
-        for name in full:
-            if not truncated[name]:
-                cursor.execute(f"DELETE FROM {name}")
-    with connection.cursor() as cursor:
+        # Truncated first: what has grown may refer to rows that are deleted, and references among those are checked at the end.
         for name in full:
             if truncated[name]:
                 cursor.execute(f"TRUNCATE {name} CASCADE")
+        for name in full:
+            if not truncated[name]:
+                cursor.execute(f"DELETE FROM {name}")
 
 
 def _kept() -> str:
