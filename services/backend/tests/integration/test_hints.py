@@ -1,7 +1,12 @@
 """What hints and ticks look like to the broker."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import amqp
 import pytest
+from kombu import Queue
+from structlog.testing import capture_logs
 
 from sms_backend.config.celery import app
 from sms_backend.core import broker
@@ -38,3 +43,40 @@ def test_a_tick_expires_by_the_brokers_clock_and_no_workers(queues: str, name: s
     message = _waiting(queues, entry["options"]["queue"])
     assert int(message.properties["expiration"]) >= 2000
     assert message.headers["expires"] is None
+
+
+@contextmanager
+def _declared_anew(url: str, queue: str, arguments: dict[str, object]) -> Iterator[None]:
+    with amqp.Connection(**address_of(url)) as connection:
+        channel = connection.channel()
+        channel.queue_delete(queue)
+        channel.queue_declare(queue, durable=True, auto_delete=False, arguments=arguments)
+        try:
+            yield
+        finally:
+            channel.queue_delete(queue)
+
+
+def test_a_hint_that_is_refused_is_tried_on_another_connection(queues: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A channel that has lost sight of a quorum queue's leader is refused for good; a queue of no length refuses alike."""
+    nothing: dict[str, object] = {"x-overflow": "reject-publish", "x-max-length": 0}
+    monkeypatch.setitem(app.amqp.queues, topology.RECEIPTS, Queue(topology.RECEIPTS, queue_arguments=nothing))
+    hints.hint_webhooks()  # there is a connection now
+    made: list[amqp.Connection] = []
+    connect = amqp.Connection.connect
+
+    def connected(connection: amqp.Connection) -> None:
+        made.append(connection)
+        connect(connection)
+
+    monkeypatch.setattr(amqp.Connection, "connect", connected)
+    with _declared_anew(queues, topology.RECEIPTS, nothing), capture_logs() as logged:
+        hints.hint_receipts()
+    assert made
+    assert [(line["event"], line["task"]) for line in logged] == [("hint.lost", "pipeline.receipts")]
+
+
+def test_a_queue_that_somebody_has_declared_otherwise_costs_a_hint_and_nothing_else(queues: str) -> None:
+    with _declared_anew(queues, topology.RECEIPTS, {"x-max-length": 7}), capture_logs() as logged:
+        hints.hint_receipts()
+    assert [(line["event"], line["error"]) for line in logged] == [("hint.lost", "PreconditionFailed")]

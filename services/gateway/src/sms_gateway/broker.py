@@ -4,6 +4,9 @@ RabbitMQ: one connection for publishing, which makes itself anew whenever it is 
 States: *connecting* (a publish may wait for it), *up*, *down* (the last try failed: a publish is refused at once). Three publishes in a row
 that time out mean that the broker hangs or blocks us, which it never says: then the connection is given up, and down stays down until a
 probe publish has come back. The probe goes to a routing key that nobody has bound, so that it is returned and leaves nothing behind.
+
+A queue that refuses all that is published is full, or the broker has lost sight of its leader on this channel alone and would go on so:
+that is cured by another channel. So the connection is changed then (`refusals`); what is under way on the old one is heard to its end.
 """
 
 import asyncio
@@ -22,7 +25,8 @@ from pamqp.exceptions import PAMQPException
 from sms_contract import topology
 from sms_contract.envelope import CONTENT_TYPE
 from sms_gateway.entropy import entropy
-from sms_gateway.tap import Tap, Tapping
+from sms_gateway.refusals import Refusals
+from sms_gateway.tap import Fate, Tap, Tapping
 
 log = structlog.get_logger()
 
@@ -56,6 +60,7 @@ class Broker:
     TIMEOUTS = 3  #: in a row, before the connection is given up
     CONNECT_TIMEOUT = 3.0
     PAUSES = (0.2, 0.5, 1.0)  #: between tries
+    LAST_WORDS = 1.0  #: seconds in which what is under way may still be confirmed where the connection is changed
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -65,6 +70,7 @@ class Broker:
         self._changed = asyncio.Event()
         self._lost = asyncio.Event()
         self._timeouts = 0
+        self._refusals = Refusals()
         self.down = False
         self.reason = "connecting"
         #: What could not be declared, in words; publishing goes on, `mandatory` catches what has no queue.
@@ -82,7 +88,7 @@ class Broker:
                 tap = self._tap or await self._usable()
                 if tap is None:
                     return Confirmation.NOT_QUEUED
-                queued = await _publish(tap, queue, body, kind=kind)
+                fate = await _publish(tap, queue, body, kind=kind)
         except TimeoutError:
             if tap is None:
                 return Confirmation.NOT_QUEUED
@@ -91,8 +97,9 @@ class Broker:
         except OSError:
             return Confirmation.UNCONFIRMED
         self._timeouts = 0
-        # Where it is not queued it was refused by a full queue, or returned because there is none.
-        return Confirmation.CONFIRMED if queued else Confirmation.NOT_QUEUED
+        if self._refusals.heard(queue, refused=fate is Fate.REFUSED) and tap is self._tap:
+            self._change(queue)
+        return Confirmation.CONFIRMED if fate is Fate.QUEUED else Confirmation.NOT_QUEUED
 
     async def keep(self) -> None:
         """Connect, stay connected, connect again; run as a task."""
@@ -113,6 +120,7 @@ class Broker:
                 failures = 0
                 self._becomes(connection.tap, down=False, reason="ok")
                 await self._lost.wait()
+                await connection.tap.quiet(self.LAST_WORDS)
             finally:
                 if connection is not None:
                     await _abandon(connection)
@@ -149,6 +157,11 @@ class Broker:
             log.warning("broker.stuck", timeouts=self._timeouts)
             self._lose("no confirms", down=True)
 
+    def _change(self, queue: str) -> None:
+        log.warning("broker.refuses", queue=queue)
+        self._becomes(None, down=False, reason="changing the connection")
+        self._lost.set()
+
     def _lose(self, reason: str, *, down: bool = False) -> None:
         if self._tap is not None:
             self._tap.lose()
@@ -164,7 +177,7 @@ class Broker:
         self._changed = asyncio.Event()
 
 
-def _publish(tap: Tap, key: str, body: bytes, *, kind: str) -> asyncio.Future[bool]:
+def _publish(tap: Tap, key: str, body: bytes, *, kind: str) -> asyncio.Future[Fate]:
     properties = Basic.Properties(
         content_type=CONTENT_TYPE,
         message_type=kind,

@@ -11,6 +11,7 @@ on everything else. Frames: AMQP 0-9-1, 4.2.3, https://www.rabbitmq.com/resource
 
 import asyncio
 import struct
+from enum import Enum
 from typing import Any, Final, cast
 
 from aiormq import Channel
@@ -34,10 +35,18 @@ _SIGN_OF_LIFE: Final = frame.marshal(Heartbeat(), 0)
 _QUIET: Final = 1.0
 
 
+class Fate(Enum):
+    """What the broker says of a publish."""
+
+    QUEUED = "queued"
+    REFUSED = "refused"  #: the queue does not take it, or its leader is not to be found
+    RETURNED = "returned"  #: there is no queue
+
+
 class _Publish:
     __slots__ = ("confirmed", "message_id")
 
-    def __init__(self, message_id: str, confirmed: asyncio.Future[bool]) -> None:
+    def __init__(self, message_id: str, confirmed: asyncio.Future[Fate]) -> None:
         self.message_id = message_id
         self.confirmed = confirmed
 
@@ -69,9 +78,9 @@ class Tap(asyncio.Protocol):
         self._channel = channel.number
         self._piece = channel.max_content_size
 
-    def publish(self, exchange: str, key: str, body: bytes, *, properties: Basic.Properties) -> asyncio.Future[bool]:
+    def publish(self, exchange: str, key: str, body: bytes, *, properties: Basic.Properties) -> asyncio.Future[Fate]:
         """
-        Publish, `mandatory`; the result is whether the broker has it. `properties` must have a message id of its own.
+        Publish, `mandatory`. `properties` must have a message id of its own.
 
         Raises `OSError` where the connection has gone; so does the future, and then nobody knows.
         """
@@ -88,6 +97,12 @@ class Tap(asyncio.Protocol):
         publish = self._publishes[self._tag] = _Publish(properties.message_id, Prompt())
         transport.write(b"".join(frames))
         return publish.confirmed
+
+    async def quiet(self, seconds: float) -> None:
+        """Wait until nothing is under way any more, and no longer than this; nobody may publish meanwhile."""
+        under_way = [publish.confirmed for publish in self._publishes.values() if not publish.confirmed.done()]
+        if under_way:
+            await asyncio.wait(under_way, timeout=seconds)
 
     def lose(self) -> None:
         """Nothing more will be heard of what is under way."""
@@ -145,7 +160,7 @@ class Tap(asyncio.Protocol):
             method = data[_HEAD.size : _HEAD.size + 4]
             if method in {_ACK, _NACK}:
                 tag, flags = _CONFIRM.unpack_from(data, _HEAD.size + 4)
-                self._confirm(tag, multiple=bool(flags & 1), queued=method == _ACK)
+                self._confirm(tag, multiple=bool(flags & 1), fate=Fate.QUEUED if method == _ACK else Fate.REFUSED)
             elif method == _RETURN:
                 self._returning = 0
             return method in {_ACK, _NACK, _RETURN}
@@ -162,18 +177,18 @@ class Tap(asyncio.Protocol):
             self._returning = None
         return True
 
-    def _confirm(self, tag: int, *, multiple: bool, queued: bool) -> None:
+    def _confirm(self, tag: int, *, multiple: bool, fate: Fate) -> None:
         tags = [one for one in self._publishes if one <= tag] if multiple else [tag]
         for one in tags:
             publish = self._publishes.pop(one, None)
             if publish is not None and not publish.confirmed.done():
-                publish.confirmed.set_result(queued)
+                publish.confirmed.set_result(fate)
 
     def _return(self, message_id: str | None) -> None:
         # Its confirm follows, which says that it was taken care of: by returning it.
         for publish in list(self._publishes.values()):
             if publish.message_id == message_id and not publish.confirmed.done():
-                publish.confirmed.set_result(False)
+                publish.confirmed.set_result(Fate.RETURNED)
 
 
 class Tapping(TransportFactory):

@@ -134,6 +134,50 @@ async def test_a_full_queue_is_refused_and_released_and_the_difference_is_told(s
         await system.topology(lambda channel: channel.queue_delete(topology.SUBMISSIONS))
 
 
+async def test_a_queue_that_refuses_everything_is_tried_on_another_connection(system) -> None:
+    async def refuse(channel: aio_pika.abc.AbstractChannel) -> None:
+        await channel.queue_delete(topology.SUBMISSIONS)
+        # A classic queue of no length refuses the first already.
+        nothing = {"x-overflow": "reject-publish", "x-max-length": 0}
+        queue = await channel.declare_queue(topology.SUBMISSIONS, durable=True, arguments=nothing)
+        await queue.bind(topology.EXCHANGE, topology.SUBMISSIONS)
+
+    await system.topology(refuse)
+    first = system.gateway.broker._tap
+    try:
+        for i in range(3):
+            body, _ = await refused(system, f"k{i}")
+            assert body["code"] == "broker.unavailable"
+        # The next one waits for the new connection, and is refused on that one.
+        body, _ = await refused(system, "k3")
+        assert body["code"] == "broker.unavailable"
+        second = system.gateway.broker._tap
+        assert second not in {first, None}
+        await refused(system, "k4")
+        assert system.gateway.broker._tap is second
+        assert (await system.traces(), await system.used()) == (set(), 0)
+    finally:
+        await system.topology(lambda channel: channel.queue_delete(topology.SUBMISSIONS))
+        for writer in list(system.broker._writers):
+            writer.transport.abort()
+        await system.until(lambda: not system.gateway.broker.up)
+        await system.is_ready()
+    assert (await system.send("k0")).status_code == 202
+
+
+async def test_what_is_under_way_is_heard_before_the_connection_is_changed(system) -> None:
+    system.broker.mute()
+    sending = asyncio.ensure_future(system.send("k"))
+    await system.until(lambda: system.gateway.publisher.waiting(topology.SUBMISSIONS) == 1)
+    await system.until(lambda: bool(system.gateway.broker._tap._publishes))
+    old = system.gateway.broker._tap
+    system.gateway.broker._change(topology.CONTROL)
+    system.broker.resume()
+    assert (await sending).status_code == 202
+    await system.is_ready()
+    assert system.gateway.broker._tap is not old
+
+
 async def test_it_starts_not_ready_when_all_else_is_down_and_heals(start) -> None:
     async with start() as system:
         await system.cache.cut()

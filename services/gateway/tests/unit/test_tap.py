@@ -16,7 +16,7 @@ from pamqp.commands import Channel as Commands
 from pamqp.header import ContentHeader
 from pamqp.heartbeat import Heartbeat
 
-from sms_gateway.tap import Tap
+from sms_gateway.tap import Fate, Tap
 
 OURS, OTHERS = 2, 1
 ACK = frame.marshal(Basic.Ack(1), OURS)
@@ -55,7 +55,7 @@ def tapped(*, piece: int = 100) -> tuple[Tap, Transport]:
     return tap, transport
 
 
-def publish(tap: Tap, name: str = "m1", body: bytes = b"body") -> asyncio.Future[bool]:
+def publish(tap: Tap, name: str = "m1", body: bytes = b"body") -> asyncio.Future[Fate]:
     return tap.publish("sms", "q", body, properties=Basic.Properties(message_id=name, delivery_mode=2))
 
 
@@ -88,17 +88,17 @@ async def test_each_publish_hears_of_its_own_confirm() -> None:
     tap, transport = tapped()
     first, second, third = (publish(tap, name) for name in ("m1", "m2", "m3"))
     transport.protocol.data_received(frame.marshal(Basic.Ack(2), OURS))
-    assert second.result() is True
+    assert second.result() is Fate.QUEUED
     assert not first.done()
     transport.protocol.data_received(frame.marshal(Basic.Nack(1), OURS) + frame.marshal(Basic.Ack(3), OURS))
-    assert (first.result(), third.result()) == (False, True)
+    assert (first.result(), third.result()) == (Fate.REFUSED, Fate.QUEUED)
 
 
 async def test_one_confirm_may_speak_of_all_before_it() -> None:
     tap, transport = tapped()
     first, second, third = (publish(tap, name) for name in ("m1", "m2", "m3"))
     transport.protocol.data_received(frame.marshal(Basic.Ack(2, multiple=True), OURS))
-    assert (first.result(), second.result(), third.done()) == (True, True, False)
+    assert (first.result(), second.result(), third.done()) == (Fate.QUEUED, Fate.QUEUED, False)
 
 
 @pytest.mark.parametrize("body", [b"", b"1234567"])
@@ -106,7 +106,7 @@ async def test_what_comes_back_is_not_queued_although_it_is_confirmed(body: byte
     tap, transport = tapped()
     first, second = publish(tap, "m1"), publish(tap, "m2")
     transport.protocol.data_received(returned("m2", body) + frame.marshal(Basic.Ack(2, multiple=True), OURS))
-    assert (first.result(), second.result()) == (True, False)
+    assert (first.result(), second.result()) == (Fate.QUEUED, Fate.RETURNED)
 
 
 @given(st.lists(st.integers(1, 200), max_size=12))
@@ -126,7 +126,7 @@ def test_everything_else_is_handed_on_whole_however_it_is_cut(cuts: list[int]) -
         for start, end in itertools.pairwise(places):
             transport.protocol.data_received(said[start:end])
         assert transport.handed_on == b"".join(others)
-        assert [one.result() for one in confirmed] == [True, False]
+        assert [one.result() for one in confirmed] == [Fate.QUEUED, Fate.RETURNED]
 
     asyncio.run(run())
 
@@ -168,4 +168,17 @@ async def test_nobody_waits_for_a_confirm_that_comes_late() -> None:
     given_up, other = publish(tap, "m1"), publish(tap, "m2")
     given_up.cancel()
     transport.protocol.data_received(ACK + frame.marshal(Basic.Ack(2), OURS))
-    assert other.result() is True
+    assert other.result() is Fate.QUEUED
+
+
+async def test_it_is_quiet_when_nothing_is_under_way_or_the_time_is_up() -> None:
+    tap, transport = tapped()
+    await asyncio.wait_for(tap.quiet(60), 5)
+    under_way = publish(tap, "m1")
+    await tap.quiet(0.01)
+    assert not under_way.done()
+    quiet = asyncio.ensure_future(tap.quiet(60))
+    await asyncio.sleep(0)
+    asyncio.get_running_loop().call_soon(transport.protocol.data_received, ACK)
+    await asyncio.wait_for(quiet, 5)
+    assert under_way.result() is Fate.QUEUED

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import redis
 import structlog
+from amqp.exceptions import AMQPError
 from celery import current_app
 from kombu.exceptions import OperationalError
 
@@ -95,10 +96,11 @@ def _key(kind: str, slot: int) -> str:
 
 
 # `expiration` is the broker's to keep. With Celery's `expires` a worker whose clock is ahead by more would throw every hint away.
+# The one retry goes by another connection, where kombu takes a refusal for a broken one: see the gateway's `refusals`.
 def _send(task: str, arguments: tuple[object, ...], queue: str) -> None:
     try:
         current_app.send_task(
             task, args=arguments, queue=queue, expiration=10, confirm_timeout=5, retry=True, retry_policy={"max_retries": 1}
         )
-    except (OperationalError, OSError) as error:
+    except (OperationalError, AMQPError, OSError) as error:
         log.warning("hint.lost", task=task, error=type(error).__name__)
