@@ -19,10 +19,10 @@ MUTATIONS = (
         ),
         (
             f"{_GATEWAY}/broker.py",
-            """                queued = await _publish(tap, queue, body, kind=kind)
+            """                fate = await _publish(tap, queue, body, kind=kind)
 """,
             """                _publish(tap, queue, body, kind=kind).add_done_callback(lambda done: done.cancelled() or done.exception())
-                queued = True
+                fate = Fate.QUEUED
 """,
         ),
     ),
@@ -32,7 +32,7 @@ MUTATIONS = (
         ("missing-binding", "full-queue"),
         (
             f"{_GATEWAY}/broker.py",
-            "return Confirmation.CONFIRMED if queued else Confirmation.NOT_QUEUED",
+            "return Confirmation.CONFIRMED if fate is Fate.QUEUED else Confirmation.NOT_QUEUED",
             "return Confirmation.CONFIRMED",
         ),
     ),
@@ -57,9 +57,9 @@ MUTATIONS = (
         (
             f"{_GATEWAY}/broker.py",
             """                await self._lost.wait()
+                await connection.tap.quiet(self.LAST_WORDS)
             finally:""",
-            """                await self._lost.wait()
-                await asyncio.Event().wait()
+            """                await asyncio.Event().wait()
             finally:""",
         ),
     ),
