@@ -5,9 +5,10 @@ import os
 from collections import Counter
 from pathlib import Path
 from typing import Self
-from urllib.parse import parse_qs, urlsplit
 
 import msgspec
+
+from sms_simulators.forms import fields
 
 
 class Entry(msgspec.Struct, omit_defaults=True, gc=False, rename={"sender": "from"}):
@@ -107,5 +108,5 @@ def hints(callback_url: str | None) -> tuple[str | None, str | None]:
     """The sender's tracking id and attempt, where its callback URL carries them as `m` and `a`."""
     if callback_url is None:
         return None, None
-    query = parse_qs(urlsplit(callback_url).query)
-    return query.get("m", [None])[0], query.get("a", [None])[0]
+    query = dict(fields(callback_url.partition("?")[2].partition("#")[0].encode()))
+    return query.get("m") or None, query.get("a") or None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import amqp
 import pytest
@@ -10,7 +11,9 @@ from structlog.testing import capture_logs
 
 from sms_backend.config.celery import app
 from sms_backend.core import broker
-from sms_backend.pipeline import hints
+from sms_backend.core.cache import cache
+from sms_backend.messages import claim
+from sms_backend.pipeline import dispatch, hints, tasks
 from sms_backend.pipeline.schedule import SCHEDULE
 from sms_contract import topology
 from sms_stack.pytest_services import address_of
@@ -80,3 +83,26 @@ def test_a_queue_that_somebody_has_declared_otherwise_costs_a_hint_and_nothing_e
     with _declared_anew(queues, topology.RECEIPTS, {"x-max-length": 7}), capture_logs() as logged:
         hints.hint_receipts()
     assert [(line["event"], line["error"]) for line in logged] == [("hint.lost", "PreconditionFailed")]
+
+
+def test_a_hint_is_outstanding_until_the_claim_that_it_leads_to(queues: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    hints.hint_dispatch(["transactional"])
+    outstanding: dict[str, object] = {}
+
+    def look(when: str) -> None:
+        outstanding[when] = cache.exists("sms:hint:transactional:0")
+
+    wait, due = dispatch.pace.wait, claim.due
+
+    def waiting(lane: str, slot: int | None = None) -> set[int] | None:
+        look("gathering")
+        return wait(lane, slot)
+
+    def claiming(cursor: Any, **how: Any) -> list[Any]:
+        look("claiming")
+        return due(cursor, **how)
+
+    monkeypatch.setattr(dispatch.pace, "wait", waiting)
+    monkeypatch.setattr(claim, "due", claiming)
+    tasks.dispatch("transactional", 0)
+    assert outstanding == {"gathering": 1, "claiming": 0}

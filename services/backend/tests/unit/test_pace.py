@@ -24,7 +24,7 @@ def paced():
 def waits_after(count, *, lane="transactional", limit=200):
     pace, clock = paced()
     pace.claimed(lane, count, limit)
-    assert pace.wait(lane)
+    assert pace.wait(lane) is not None
     return clock.slept
 
 
@@ -48,7 +48,7 @@ def test_one_time_passwords_never_wait():
 def test_lanes_wait_for_themselves_alone():
     pace, clock = paced()
     pace.claimed("transactional", 80, 200)
-    assert pace.wait("promotional")
+    assert pace.wait("promotional") is not None
     assert clock.slept == []
 
 
@@ -56,13 +56,19 @@ def test_time_that_has_passed_counts():
     pace, clock = paced()
     pace.claimed("transactional", 80, 200)
     clock.now += GATHER / 2
-    assert pace.wait("transactional")
+    assert pace.wait("transactional") is not None
     assert clock.slept == [round(GATHER / 2, 3)]
-    assert pace.wait("transactional")
+    assert pace.wait("transactional") is not None
     assert clock.slept == [round(GATHER / 2, 3)]
 
 
-def test_one_thread_waits_for_all():
+def test_a_claim_answers_the_hint_that_led_to_it():
+    pace, _ = paced()
+    assert pace.wait("transactional", 1) == {1}
+    assert pace.wait("transactional") == set()
+
+
+def test_one_thread_waits_for_all_and_answers_their_hints():
     asleep, go_on = threading.Event(), threading.Event()
 
     def sleep(_seconds):
@@ -72,10 +78,11 @@ def test_one_thread_waits_for_all():
     pace = Pace(now=lambda: 100.0, sleep=sleep)
     pace.claimed("transactional", 80, 200)
     answers = []
-    waiting = threading.Thread(target=lambda: answers.append(pace.wait("transactional")))
+    waiting = threading.Thread(target=lambda: answers.append(pace.wait("transactional", 0)))
     waiting.start()
     assert asleep.wait(30)
-    assert pace.wait("transactional") is False
+    assert pace.wait("transactional", 1) is None
+    assert pace.wait("transactional") is None
     go_on.set()
     waiting.join()
-    assert answers == [True]
+    assert answers == [{0, 1}]

@@ -5,11 +5,12 @@ import re
 import time
 from collections.abc import Callable
 from typing import ClassVar, Final
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from sms_contract.segments import measure
 from sms_simulators.accounts import Account
 from sms_simulators.behaviour import Code, Step
+from sms_simulators.forms import fields
 from sms_simulators.http import Request, Response, json_answer
 from sms_simulators.messages import Incoming, Order
 from sms_simulators.reports import Post
@@ -211,4 +212,4 @@ def _form_post(url: str, fields: dict[str, str], key: str | None) -> Post:
 
 
 async def _form(request: Request) -> dict[str, str]:
-    return dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
+    return dict(fields(request.body))

@@ -2,6 +2,10 @@
 
 import os
 import socket
+from bisect import bisect_left
+from collections import Counter as Counts
+from collections import defaultdict, deque
+from contextlib import suppress
 from functools import cache, lru_cache
 
 from prometheus_client import Counter, Histogram, values
@@ -50,9 +54,33 @@ opted_out = Counter(
 )
 
 
+#: Of exchanges with providers, in any thread: account, result, seconds.
+_observed: deque[tuple[str, str, float]] = deque()
+
+
 def observe_provider(provider: str, result: str, seconds: float) -> None:
-    """What the transport tells of each exchange."""
-    _provider_seconds(provider, result).observe(seconds)
+    """What the transport tells of each exchange; it counts with the next `count_observed`."""
+    _observed.append((provider, result, seconds))
+
+
+def count_observed() -> None:
+    """
+    Add what was observed to the metric, many at once.
+
+    With `PROMETHEUS_MULTIPROC_DIR` each step of a metric packs a number into a file; one by one that was a twentieth of what a worker does.
+    """
+    found: dict[tuple[str, str], list[float]] = defaultdict(list)
+    with suppress(IndexError):
+        while True:
+            provider, result, seconds = _observed.popleft()
+            found[provider, result].append(seconds)
+    for about, all_seconds in found.items():
+        histogram = _provider_seconds(*about)
+        # The library has no open way to add more than one observation: its buckets are counters, not yet cumulative.
+        bounds: list[float] = histogram._upper_bounds  # noqa: SLF001
+        for bucket, count in Counts(bisect_left(bounds, seconds) for seconds in all_seconds).items():
+            histogram._buckets[bucket].inc(count)  # noqa: SLF001
+        histogram._sum.inc(sum(all_seconds))  # noqa: SLF001
 
 
 @cache

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 import psycopg
 from django.db import InterfaceError, OperationalError, connection, transaction
 from psycopg.rows import namedtuple_row
@@ -15,6 +16,11 @@ from psycopg.types.json import JsonbLoader
 _PLAN_ONCE = "SET LOCAL plan_cache_mode = force_generic_plan"
 #: Source: https://www.postgresql.org/docs/15/wal-async-commit.html
 _MAY_BE_LOST = "SET LOCAL synchronous_commit = off"
+
+
+class _JsonbLoader(JsonbLoader):
+    # Decodes as the standard library does, for a fraction of the time.
+    _loads = staticmethod(msgspec.json.decode)
 
 
 @contextmanager
@@ -30,7 +36,7 @@ def hot_cursor(*, plan_once: bool = False, may_be_lost: bool = False) -> Iterato
             connection.ensure_connection()
             with psycopg.Cursor(connection.connection, row_factory=namedtuple_row) as cursor:
                 # Django's connections hand JSON out as text, for its own fields to decode.
-                cursor.adapters.register_loader("jsonb", JsonbLoader)
+                cursor.adapters.register_loader("jsonb", _JsonbLoader)
                 # And read times in Python, to put another time zone to them; ours is UTC, and psycopg's own reads it in C.
                 cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
                 if plan_once:

@@ -18,8 +18,8 @@ _PATIENCE = 0.2
 class Courier:
     """Sends from threads: `deliver(jobs)` yields results as they come, in chunks."""
 
-    def __init__(self, observe: Observer) -> None:
-        self._observe = observe
+    def __init__(self, observe: Observer, count: Callable[[], None]) -> None:
+        self._observe, self._count = observe, count
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._transport: Transport | None = None
@@ -30,11 +30,15 @@ class Courier:
         waiting: set[asyncio.Task[tuple[int, Result]]] = asyncio.run_coroutine_threadsafe(self._begin(jobs), loop).result()
         while waiting:
             done, waiting = asyncio.run_coroutine_threadsafe(_chunk(waiting), loop).result()
+            self._count()
             yield [task.result() for task in done]
 
     def ask[T](self, work: Callable[[Transport], Awaitable[T]]) -> T:
         """Run something else that needs the session, and wait for it."""
-        return asyncio.run_coroutine_threadsafe(self._asked(work), self._running()).result()
+        try:
+            return asyncio.run_coroutine_threadsafe(self._asked(work), self._running()).result()
+        finally:
+            self._count()
 
     def close(self) -> None:
         """Close the HTTP session and end the loop; nothing is under way any more."""
@@ -79,4 +83,4 @@ async def _chunk[T](waiting: set[asyncio.Task[T]]) -> tuple[set[asyncio.Task[T]]
 
 
 #: The one of this process.
-courier = Courier(observe=metrics.observe_provider)
+courier = Courier(observe=metrics.observe_provider, count=metrics.count_observed)

@@ -60,18 +60,26 @@ class Clock:
 
 #: Told of a lane whose next message has its turn within so many seconds.
 Wake = Callable[[str, float], None]
+#: Told of the slots of a lane whose hints the claim that follows at once answers.
+Answered = Callable[[str, Collection[int]], None]
 
 
-def dispatch(lane: str, *, until: float, wake: Wake | None = None) -> int:
+def dispatch(lane: str, *, until: float, slot: int | None = None, answered: Answered | None = None, wake: Wake | None = None) -> int:
     """
     Claim and send due messages until a lane has none, or `until` (monotonic) has passed; returns how many were claimed.
+
+    `slot` is that of the hint that led here.
 
     Before each claim of `promotional` the lanes that it waits for are emptied. `otp` has workers of its own: `transactional` need not look.
     """
     total = 0
     while True:
-        if not pace.wait(lane):
+        slots = pace.wait(lane, slot)
+        if slots is None:
             return total
+        slot = None
+        if slots and answered is not None:
+            answered(lane, slots)
         claimed = next((size for overtaking in _overtaking(lane) if (size := dispatch_once(overtaking, wake=wake))), 0)
         total += claimed
         if not claimed or time.monotonic() > until:

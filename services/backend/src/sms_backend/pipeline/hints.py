@@ -1,11 +1,12 @@
 """
 Hints: "there may be work in this lane". Best effort; a lost, doubled or late one costs at most a second.
 
-At most one is outstanding per lane and slot, so that a busy intake does not fill the queue with what one claim answers.
+At most one is outstanding per lane and slot, so that a busy intake does not fill the queue with what one claim answers. It is outstanding
+until the very moment before that claim: what is committed by then is found by it, and what comes later may hint anew.
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import redis
 import structlog
@@ -71,10 +72,10 @@ def attended(kind: str) -> None:
         log.info("hint.not_kept", error=type(error).__name__)
 
 
-def arrived(kind: str, slot: int = 0) -> None:
-    """A worker is awake: the next hint may come."""
+def arrived(kind: str, slots: Collection[int] = (0,)) -> None:
+    """A worker is awake, and looks right now: the next hint may come."""
     try:
-        cache.delete(_key(kind, slot))
+        cache.delete(*(_key(kind, slot) for slot in slots))
     except redis.RedisError as error:
         log.info("hint.not_cleared", error=type(error).__name__)
 

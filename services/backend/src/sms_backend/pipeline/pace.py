@@ -24,21 +24,27 @@ class Pace:
         self._now, self._sleep = now, sleep
         self._lock = threading.Lock()
         self._next: dict[str, float] = {}
-        self._gathering: set[str] = set()
+        #: Of each lane for which a thread waits: the slots of the hints that its claim will answer.
+        self._gathering: dict[str, set[int]] = {}
 
-    def wait(self, lane: str) -> bool:
-        """Until the lane may be claimed from; False: another thread waits for that already, and will find what there is."""
+    def wait(self, lane: str, slot: int | None = None) -> set[int] | None:
+        """
+        Until the lane may be claimed from; returns the slots of the hints that this claim answers, of which `slot` is the caller's own.
+
+        None: another thread waits for that already, and will find what there is.
+        """
+        own = set() if slot is None else {slot}
         with self._lock:
             left = self._next.get(lane, 0.0) - self._now()
             if left <= 0:
-                return True
+                return own
             if lane in self._gathering:
-                return False
-            self._gathering.add(lane)
+                self._gathering[lane] |= own
+                return None
+            self._gathering[lane] = own
         self._sleep(left)
         with self._lock:
-            self._gathering.discard(lane)
-        return True
+            return self._gathering.pop(lane)
 
     def claimed(self, lane: str, count: int, limit: int) -> None:
         """What a claim has found. One that is full is followed at once; so is each of a lane in which little happens, and of `otp`."""

@@ -18,9 +18,8 @@ _SHIFT = 20.0
 @shared_task(name="pipeline.dispatch")
 def dispatch(lane: str, slot: int = 0) -> None:
     """There may be work in a lane."""
-    hints.arrived(lane, slot)
     until = time.monotonic() + _SHIFT
-    dispatching.dispatch(lane, until=until, wake=hints.hint_later)
+    dispatching.dispatch(lane, until=until, slot=slot, answered=hints.arrived, wake=hints.hint_later)
     if time.monotonic() > until:
         hints.hint_dispatch([lane])
 
