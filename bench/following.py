@@ -10,7 +10,7 @@ from redis import Redis
 from sms_contract import keyspace
 from sms_contract.status import Status
 
-_AT_ONCE = 500
+_AT_ONCE = 200
 LINE = 37  #: a tracking id and the end of its line
 
 
