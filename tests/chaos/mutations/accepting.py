@@ -64,9 +64,15 @@ MUTATIONS = (
         ),
     ),
     mutation(
+        "closed-connection-kept",
+        "The gateway goes on asking on a connection to Redis that is closed.",
+        ("redis-connections-killed",),
+        (f"{_GATEWAY}/cache.py", "if wire is None or wire.closed:", "if wire is None:"),
+    ),
+    mutation(
         "redis-given-up",
         "The gateway looks at Redis until it fails once.",
-        ("redis-killed", "redis-paused", "redis-frozen", "redis-connections-killed"),
+        ("redis-killed", "redis-paused", "redis-frozen"),
         (
             f"{_GATEWAY}/cache.py",
             """            await self.probe()
