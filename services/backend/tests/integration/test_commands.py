@@ -7,6 +7,7 @@ import json
 import msgspec
 import pytest
 import redis
+from django.core.management import CommandError, call_command
 
 from sms_backend.accounts.models import ApiKey, Client
 from sms_backend.core.cache import cache
@@ -119,9 +120,9 @@ def test_what_is_wrong_is_said_in_words_with_an_exit_code(manage, refused):
     assert refused("client", "show", "nobody")[0] == 1
     code, text = refused("client", "add", "other", "--rate=0", "--time-zone=Nowhere")
     assert code == 2
-    assert "rate" in text
-    assert "time_zone" in text
-    assert refused("client", "add", "other", "--burst=5") == (2, "burst: it needs a rate")
+    assert "--rate: " in text
+    assert "--time-zone: " in text
+    assert refused("client", "add", "other", "--burst=5") == (2, "--burst: it needs a rate")
     assert not Client.objects.filter(name="other").exists()
 
 
@@ -234,3 +235,28 @@ def test_while_redis_is_being_rebuilt_a_client_is_not_opened_early(manage, refus
 
 def _gone(*_arguments, **_options):
     raise redis.ConnectionError
+
+
+def test_what_is_wrong_is_named_as_it_was_typed(refused):
+    code, said = refused("client", "add", "acme", "--sender=much too long for a sender")
+    assert (code, said.partition(":")[0]) == (2, "--sender")
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "99999999999999999999", "9223372036854775808", "1_000", "²"])
+def test_a_list_is_asked_for_a_number_of_rows_that_there_can_be(manage, number):
+    with pytest.raises(CommandError, match="give a whole number from 1 to 1000000"):
+        manage("parked", "list", f"--limit={number}")
+
+
+def test_a_row_is_asked_for_by_an_id_that_there_can_be(manage):
+    with pytest.raises(CommandError, match="give a whole number from 1 to 9223372036854775807"):
+        manage("parked", "show", "9223372036854775808")
+
+
+def test_a_trial_that_is_not_accepted_is_a_failure_and_shows_why(manage, config):
+    manage("provider", "add", "alpha", "--adapter=twilio", f"--config={config}")
+    out = io.StringIO()
+    with pytest.raises(Error, match="has not accepted it") as failed:
+        call_command("provider", "test", "alpha", "--to=+447911123456", "--sender=ACME", stdout=out)
+    assert failed.value.returncode == 1
+    assert "not_sent" in out.getvalue()

@@ -1,10 +1,12 @@
 """Commands for the days when something is to be prepared, looked into or put back."""
 
 import io
+import json
 
 import pytest
 import redis
 from django.contrib.auth import get_user_model
+from django.core.management import call_command
 
 from sms_backend.core import broker
 from sms_backend.core.cache import cache
@@ -99,7 +101,10 @@ def test_a_console_login_is_made_and_given_a_new_password(manage, manage_json, m
 
 def test_a_provider_is_tried_by_hand_without_leaving_a_message(test_provider, manage_json, manage):
     assert manage_json("provider", "test", "test", "--to=+15005550006")["outcome"] == "accepted"
-    refused = manage_json("provider", "test", "test", "--to=+15005550001")
+    out = io.StringIO()
+    with pytest.raises(Error, match="has not accepted it"):
+        call_command("provider", "test", "test", "--to=+15005550001", "--json", stdout=out)
+    refused = json.loads(out.getvalue())
     assert (refused["outcome"], refused["error"]["code"]) == ("refused", "recipient.invalid_number")
     with pytest.raises(Error, match="no possible number"):
         manage("provider", "test", "test", "--to=12")

@@ -47,13 +47,17 @@ def remove(client: Client, number: str, sender: str | None) -> int:
 
 
 def read_in(client: Client, lines: Iterable[str]) -> tuple[int, int]:
-    """CSV with the column `number` and, if wanted, `sender`: how many it held, and how many of them are new. Raises `InvalidError`."""
-    found = list(_read(client, lines))
-    added = 0
+    """
+    CSV with the column `number` and, if wanted, `sender`: how many it held, and how many of them are new.
+
+    Raises `InvalidError`, and then nothing was added.
+    """
+    read = added = 0
     with hot_cursor() as cursor:
-        for chunk in batched(found, _CHUNK):
+        for chunk in batched(_read(client, lines), _CHUNK):
+            read += len(chunk)
             added += suppressions.add(cursor, chunk, source="import")
-    return len(found), added
+    return read, added
 
 
 def written_out(client: Client | None) -> Iterator[str]:

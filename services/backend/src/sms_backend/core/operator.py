@@ -32,11 +32,12 @@ class Error(CommandError):
 
 
 class Shown:
-    """What a verb has to show: one document, and the same for people."""
+    """What a verb has to show: one document, and the same for people; and why it counts as failed although there is something to show."""
 
-    def __init__(self, document: Any, *lines: str) -> None:
+    def __init__(self, document: Any, *lines: str, failure: str | None = None) -> None:
         self.document = document
         self.lines = lines
+        self.failure = failure
 
 
 class Streamed(Shown):
@@ -63,7 +64,7 @@ class OperatorCommand(BaseCommand):
         """Add a verb; its arguments are added to the parser that it returns."""
         parser = self._verbs.add_parser(name, help=help_text, description=help_text)
         parser.add_argument("--json", action="store_true", dest="as_json", help="one JSON document on stdout")
-        parser.set_defaults(run=run)
+        parser.set_defaults(run=run, parser=parser)
         return parser
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -79,12 +80,17 @@ class OperatorCommand(BaseCommand):
             shown = arguments.run(arguments)
             if shown is not None:
                 show(self.stdout, shown, as_json=arguments.as_json)
+        except InvalidError as error:
+            named = InvalidError({_typed(arguments.parser, field): problem for field, problem in error.problems.items()})
+            raise Error(str(named), returncode=error.exit_code) from error
         except OperatorError as error:
             raise Error(str(error), returncode=error.exit_code) from error
         except redis.RedisError as error:
             raise Error(f"Redis does not answer ({type(error).__name__})", returncode=1) from error
         except DatabaseError as error:
             raise Error(f"PostgreSQL does not answer, or refuses: {str(error).strip().splitlines()[0]}", returncode=1) from error
+        if shown is not None and shown.failure is not None:
+            raise Error(shown.failure, returncode=1)
 
     def progress(self, text: str) -> None:
         """A line for people, never on stdout."""
@@ -97,7 +103,7 @@ class PlainCommand(OperatorCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Django's hook."""
         parser.add_argument("--json", action="store_true", dest="as_json", help="one JSON document on stdout")
-        parser.set_defaults(run=self.run)
+        parser.set_defaults(run=self.run, parser=parser)
         self.options(parser)
 
     def options(self, parser: CommandParser) -> None:
@@ -115,6 +121,11 @@ def _check_text(options: Mapping[str, Any]) -> None:
         for text in value if isinstance(value, list) else (value,):
             if isinstance(text, str) and not _is_text(text):
                 raise InvalidError({name.replace("_", "-"): "it is not UTF-8"})
+
+
+def _typed(parser: argparse.ArgumentParser, field: str) -> str:
+    """A field by the option that it was given by."""
+    return next((action.option_strings[-1] for action in parser._actions if action.option_strings and action.dest == field), field)  # noqa: SLF001
 
 
 def _is_text(text: str) -> bool:
@@ -149,6 +160,24 @@ def fields(document: Mapping[str, Any]) -> list[str]:
     """One document, a field a line, for people."""
     width = max(map(len, document), default=0)
     return [f"{name.replace('_', ' ').ljust(width)}  {_cell(value)}" for name, value in document.items()]
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """An argument that is a whole number between two."""
+
+    def convert(text: str) -> int:
+        # Not `int` alone, which has a limit of its own, and takes blanks and underscores.
+        if not text.isascii() or not text.isdecimal() or not least <= int(text[:20]) <= most or len(text) > len(str(most)):
+            raise argparse.ArgumentTypeError(f"give a whole number from {least} to {most}")
+        return int(text)
+
+    return convert
+
+
+#: How many rows a list is asked for.
+rows_at_most = whole(1, 1_000_000)
+#: Which row of a table.
+row_id = whole(1, 2**63 - 1)
 
 
 def or_none(kind: Callable[[str], Any]) -> Callable[[str], Any]:

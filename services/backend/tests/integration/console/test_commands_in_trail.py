@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -34,10 +35,11 @@ def _ready(ready: None) -> None:
 def typed(manage: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run a command, and hand back the entries that it has made."""
 
-    def run(*arguments: str, stdin: str = "") -> list[AuditEntry]:
+    def run(*arguments: str, stdin: str = "", fails: bool = False) -> list[AuditEntry]:
         before = set(AuditEntry.objects.values_list("pk", flat=True))
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
-        manage(*arguments)
+        with pytest.raises(Error) if fails else nullcontext():
+            manage(*arguments)
         return list(AuditEntry.objects.exclude(pk__in=before).order_by("pk"))
 
     return run
@@ -68,7 +70,7 @@ def test_of_a_provider_without_its_secrets(typed: Any) -> None:
     assert (action, list(changes)) == ("provider.changed", ["secrets"])
     assert only(typed("provider", "disable", "alpha")) == ("provider.disabled", "alpha", {"active": [True, False]})
     assert only(typed("provider", "enable", "alpha"))[0] == "provider.enabled"
-    assert only(typed("provider", "test", "alpha", f"--to={NUMBER}", "--sender=ACME")) == (
+    assert only(typed("provider", "test", "alpha", f"--to={NUMBER}", "--sender=ACME", fails=True)) == (
         "provider.tested",
         "alpha",
         {"to": "+44***456", "outcome": "not_sent"},

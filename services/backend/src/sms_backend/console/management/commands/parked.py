@@ -6,7 +6,7 @@ from django.db import transaction
 
 from sms_backend.console.actors import operator
 from sms_backend.console.audit import record
-from sms_backend.core.operator import OperatorCommand, Shown, fields, table
+from sms_backend.core.operator import OperatorCommand, Shown, fields, row_id, rows_at_most, table
 from sms_backend.messages import parked
 from sms_backend.messages.models import Parked
 
@@ -20,13 +20,13 @@ class Command(OperatorCommand):
 
     def verbs(self) -> None:
         listing = self.verb("list", self.list, "List what is parked, the newest first.")
-        listing.add_argument("--limit", type=int, default=_MOST, metavar="N", help=f"at most so many; default: {_MOST}")
-        self.verb("show", self.show, "Show one with its body, which holds numbers and texts.").add_argument("id", type=int, metavar="ID")
-        self.verb("replay", self.replay, "Put it back into its queue.").add_argument("id", type=int, metavar="ID")
-        self.verb("drop", self.drop, "Give it up, for good.").add_argument("id", type=int, metavar="ID")
+        listing.add_argument("--limit", type=rows_at_most, default=_MOST, metavar="N", help=f"at most so many; default: {_MOST}")
+        self.verb("show", self.show, "Show one with its body, which holds numbers and texts.").add_argument("id", type=row_id, metavar="ID")
+        self.verb("replay", self.replay, "Put it back into its queue.").add_argument("id", type=row_id, metavar="ID")
+        self.verb("drop", self.drop, "Give it up, for good.").add_argument("id", type=row_id, metavar="ID")
 
     def list(self, arguments: Namespace) -> Shown:
-        rows = [parked.document(row) for row in Parked.objects.order_by("-id")[: max(0, arguments.limit)]]
+        rows = [parked.document(row) for row in Parked.objects.order_by("-id")[: arguments.limit]]
         return Shown(rows, *table(rows, ("id", "queue", "parked_at", "replayed_at", "bytes", "reason")))
 
     def show(self, arguments: Namespace) -> Shown:

@@ -16,6 +16,7 @@ from sms_backend.routing import circuits, selectors, services
 from sms_backend.routing.models import Provider
 from sms_backend.routing.trial import TEXT, send_trial
 from sms_contract.phone import masked
+from sms_providers.errors import Outcome
 
 _SETTINGS = ("priority", "weight", "throughput", "low_balance", "countries", "denied")
 _COLUMNS = ("slug", "adapter", "active", "circuit", "balance", "priority", "weight", "throughput", "countries", "denied")
@@ -88,7 +89,8 @@ class Command(OperatorCommand):
         provider = selectors.provider_named(arguments.slug)
         document = send_trial(provider, to=arguments.to, sender=arguments.sender, text=arguments.text)
         record(operator(), "provider.tested", provider, changes={"to": masked(arguments.to), "outcome": document["outcome"]})
-        return Shown(document, *fields(document))
+        taken = document["outcome"] == Outcome.ACCEPTED
+        return Shown(document, *fields(document), failure=None if taken else "the provider has not accepted it")
 
 
 def _listed(provider: Provider) -> dict[str, Any]:

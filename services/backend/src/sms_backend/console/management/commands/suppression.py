@@ -2,7 +2,8 @@
 
 import sys
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from sms_backend.accounts import selectors
@@ -11,7 +12,7 @@ from sms_backend.console import suppression_list
 from sms_backend.console.actors import operator
 from sms_backend.console.audit import record
 from sms_backend.core.errors import InvalidError, NotFoundError
-from sms_backend.core.operator import OperatorCommand, Shown, Streamed, table
+from sms_backend.core.operator import OperatorCommand, Shown, Streamed, rows_at_most, table
 from sms_contract.phone import masked
 
 _MOST = 100
@@ -25,7 +26,7 @@ class Command(OperatorCommand):
     def verbs(self) -> None:
         listing = self.verb("list", self.list, "List suppressed numbers.")
         listing.add_argument("client", metavar="CLIENT", nargs="?", help="of this client only")
-        listing.add_argument("--limit", type=int, default=_MOST, metavar="N", help=f"at most so many; default: {_MOST}")
+        listing.add_argument("--limit", type=rows_at_most, default=_MOST, metavar="N", help=f"at most so many; default: {_MOST}")
         for verb, run, text, sender in (
             ("add", self.add, "Send nothing to a number any more.", "from this sender only; default: from any of the client's"),
             ("remove", self.remove, "Send to a number again.", "the entry of this sender only; default: all of the number's"),
@@ -41,7 +42,7 @@ class Command(OperatorCommand):
         export.add_argument("client", metavar="CLIENT", nargs="?", help="of this client only")
 
     def list(self, arguments: Namespace) -> Shown:
-        rows = list(suppression_list.entries(_client(arguments.client), limit=max(0, arguments.limit)))
+        rows = list(suppression_list.entries(_client(arguments.client), limit=arguments.limit))
         return Shown(rows, *table(rows, suppression_list.COLUMNS))
 
     def add(self, arguments: Namespace) -> Shown:
@@ -61,7 +62,8 @@ class Command(OperatorCommand):
 
     def import_(self, arguments: Namespace) -> Shown:
         client = selectors.client_named(arguments.client)
-        read, added = suppression_list.read_in(client, _text(arguments.file))
+        with _opened(arguments.file) as lines:
+            read, added = suppression_list.read_in(client, lines)
         record(operator(), "suppressions.imported", client, changes={"read": read, "added": added})
         return Shown({"read": read, "added": added}, f"{read} read, {added} of them new")
 
@@ -79,11 +81,13 @@ def _client(name: str | None) -> Client | None:
     return None if name is None else selectors.client_named(name)
 
 
-def _text(source: str) -> Iterable[str]:
+@contextmanager
+def _opened(source: str) -> Iterator[Iterable[str]]:
+    """Its lines, as they are read: a list may be long."""
     try:
-        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8-sig")
+        with nullcontext(sys.stdin) if source == "-" else Path(source).open(encoding="utf-8-sig", newline="") as file:
+            yield file
     except OSError as error:
         raise InvalidError({"file": f"{source} cannot be read: {error.strerror}"}) from error
     except UnicodeDecodeError:
-        raise InvalidError({"file": "it is not UTF-8"}) from None
-    return text.splitlines()
+        raise InvalidError({"file": "it is not UTF-8; nothing was added"}) from None

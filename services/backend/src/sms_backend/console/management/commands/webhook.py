@@ -15,7 +15,7 @@ from sms_backend.console.actors import operator
 from sms_backend.console.audit import audited, difference, record
 from sms_backend.console.webhook_documents import delivery_document, endpoint_document
 from sms_backend.core.errors import InvalidError, NotFoundError
-from sms_backend.core.operator import OperatorCommand, Shown, fields, table
+from sms_backend.core.operator import OperatorCommand, Shown, fields, rows_at_most, table
 from sms_backend.messages import deliveries
 from sms_backend.messages.hot import hot_cursor
 from sms_backend.messages.webhook_models import WebhookDelivery
@@ -37,7 +37,7 @@ class Command(OperatorCommand):
         self.verb("list", self.list, "List endpoints.").add_argument("client", metavar="CLIENT", nargs="?", help="of this client only")
         log = self.verb("log", self.log, "List what went to an endpoint, or was to go there, the newest first.")
         log.add_argument("endpoint", metavar="ENDPOINT")
-        log.add_argument("--limit", type=int, default=_LAST, metavar="N", help=f"at most so many; default: {_LAST}")
+        log.add_argument("--limit", type=rows_at_most, default=_LAST, metavar="N", help=f"at most so many; default: {_LAST}")
         secret = self.verb("secret", self.secret, "Show a client's default secret, which signs for `callback_url`.")
         secret.add_argument("client", metavar="CLIENT", help="name or id")
         rotate = self.verb("rotate", self.rotate, "Make a new secret; the one before it signs too for a while.")
@@ -72,7 +72,7 @@ class Command(OperatorCommand):
 
     def log(self, arguments: Namespace) -> Shown:
         endpoint = webhooks.endpoint_with(arguments.endpoint)
-        found = WebhookDelivery.objects.filter(target=endpoint.id).order_by("-id")[: max(0, arguments.limit)]
+        found = WebhookDelivery.objects.filter(target=endpoint.id).order_by("-id")[: arguments.limit]
         rows = [delivery_document(delivery) for delivery in found]
         return Shown(rows, *table(rows, ("webhook_id", "type", "tracking_id", "state", "tries", "reason", "next_try_at")))
 

@@ -27,11 +27,12 @@ class Command(PlainCommand):
             counts = {name: value for name, value in asdict(found).items() if isinstance(value, int)}
             changed.send(type(self), action="database.recovered", changes={"since": arguments.since, **counts})
         missing = len(found.missing) + found.missing_more
+        would = "to be " if arguments.dry_run else ""
         lines = (
-            f"{found.held} may have been sent, and nobody knows: now `unknown`, and not sent again",
-            f"{found.taken_from_redis} known to Redis, and taken over from there",
+            f"{found.held} may have been sent, and nobody knows: {would}held as `unknown`, and not sent again",
+            f"{found.taken_from_redis} known to Redis, {would}taken over from there",
             f"{found.left} left as they are: due later, or sent before the backup",
-            f"{found.put_back} came after the backup, and were sent: put back without their text",
+            f"{found.put_back} came after the backup, and were sent: {would}put back without their text",
             f"{missing} came after the backup, and were not sent: in RabbitMQ still, or lost",
             "only looked: nothing was changed" if arguments.dry_run else "sending is paused: `resume` lets it go on",
         )
