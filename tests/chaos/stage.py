@@ -22,6 +22,9 @@ from sms_contract import topology
 from sms_simulators.fault_proxy import Mode
 from sms_stack.pytest_services import address_of
 
+#: Seconds until a process, which may have been killed a moment ago, is at what it is to be held at.
+_AT_IT = 90
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
@@ -121,7 +124,7 @@ class Stage:
         """The block runs while a connection is held at the markers."""
         wire = self.wire(process, service)
         with wire.failing(mode, markers=markers):
-            until(lambda: wire.holding, seconds=30, what=f"{process} held before {service} at {markers!r}")
+            until(lambda: wire.holding, seconds=_AT_IT, what=f"{process} held before {service} at {markers!r}")
             yield
 
     def behave(self, **behaviour: Any) -> None:

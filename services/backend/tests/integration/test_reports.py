@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -11,6 +12,7 @@ from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 import pytest
+from django.db import connections
 
 from sms_backend.accounts.models import Client
 from sms_backend.core.crypto import seal
@@ -18,6 +20,7 @@ from sms_backend.messages import claim
 from sms_backend.messages.hot import hot_cursor
 from sms_backend.messages.models import Message, RawCallback, Receipt
 from sms_backend.messages.settle import Settlement, settle
+from sms_backend.pipeline import reports
 from sms_backend.pipeline.adapters import adapters
 from sms_backend.pipeline.persist import persist
 from sms_backend.pipeline.receive import receive_all
@@ -181,4 +184,33 @@ def test_a_report_for_an_account_that_is_a_moment_old_counts(stored: Make, clien
     alpha.save(force_insert=True)
     post(report("delivered"), url=attempt_url("alpha", alpha.callback_token, made.tracking_id, 1))
     all_received()
+    assert message(made).status == "delivered"
+
+
+def test_two_who_judge_side_by_side_hear_what_came_first(
+    stored: Make, alpha: Provider, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = stored()
+    sent(made)
+    url = attempt_url("alpha", adapters.callback_token("alpha"), made.tracking_id, 1)
+    post(report("delivered"), url=url)
+    match, others = reports.match, []
+
+    def another() -> None:
+        post(report("failed"), url=url)
+        others.append(receive_all(until=time.monotonic()))
+        connections.close_all()
+
+    def matching(*arguments: Any, **how: Any) -> None:
+        # The first has taken what is due, and has not come to the message yet.
+        if not others:
+            thread = threading.Thread(target=another)
+            thread.start()
+            thread.join()
+        match(*arguments, **how)
+
+    monkeypatch.setattr(reports, "match", matching)
+    assert receive_all(until=time.monotonic()) == 1
+    assert others == [0]
+    assert receive_all(until=time.monotonic()) == 1
     assert message(made).status == "delivered"

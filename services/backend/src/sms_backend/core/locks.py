@@ -9,6 +9,8 @@ from django.db import connection, transaction
 PROJECTION = "smsgw.projection"
 #: Held by the one who rebuilds Redis.
 REBUILD = "smsgw.rebuild"
+#: Held by whoever judges callbacks, so that what is said of one message is heard in the order in which it came.
+CALLBACKS = "smsgw.callbacks"
 
 
 @contextmanager

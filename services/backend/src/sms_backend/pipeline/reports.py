@@ -10,7 +10,7 @@ from uuid import UUID
 
 import psycopg
 
-from sms_backend.core import metrics
+from sms_backend.core import locks, metrics
 from sms_backend.messages import suppressions
 from sms_backend.messages.advance import Advanced, Report, advance
 from sms_backend.messages.arrays import plain, texts, uuids
@@ -27,6 +27,8 @@ from sms_providers.types import Part, Receipt
 
 _rng = Random()  # noqa: S311 - weights, no secrets
 
+#: Two batches side by side would judge a report before one that came before it; the first of the final ones is what counts.
+_ALONE = "SELECT pg_try_advisory_xact_lock(hashtext(%s)) AS alone"
 _DUE = """
 SELECT id, provider, method, query, headers, body, received_at FROM callbacks WHERE judged_at IS NULL ORDER BY id LIMIT %s
 FOR UPDATE SKIP LOCKED
@@ -91,8 +93,9 @@ def apply_own(cursor: psycopg.Cursor[Any], found: Sequence[tuple[UUID, int, str,
 
 
 def apply_callbacks(cursor: psycopg.Cursor[Any], *, limit: int) -> Received:
-    """Judge raw callbacks and apply what they say."""
-    raw = cursor.execute(_DUE, (limit,)).fetchall()
+    """Judge raw callbacks in the order of their coming, and apply what they say; where another is at it, nothing."""
+    (mine,) = cursor.execute(_ALONE, (locks.CALLBACKS,)).fetchone() or (False,)
+    raw = cursor.execute(_DUE, (limit,)).fetchall() if mine else []
     if not raw:
         return Received()
     verdicts: list[str] = []
