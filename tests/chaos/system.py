@@ -50,7 +50,9 @@ class Variation:
 
     def over(self, other: "Variation | None") -> "Variation":
         """Both of them."""
-        return self if other is None else Variation({**other.environment, **self.environment}, (*other.prefix, *self.prefix))
+        if other is None:
+            return self
+        return Variation(environment={**other.environment, **self.environment}, prefix=(*other.prefix, *self.prefix))
 
 
 @dataclass

@@ -8,6 +8,7 @@ from chaos.account import Attempted, Charge, Rules, Stored, Taken, settle
 from chaos.mutations import BY_NAME, MUTATIONS
 from chaos.patches import Change, StaleError
 from chaos.scenarios import SCENARIOS
+from chaos.system import Variation
 from chaos.upgrade import NEXT
 
 DOUBT = Rules(ends=frozenset({"delivered", "unknown"}), doubt=True)
@@ -138,3 +139,11 @@ def test_a_change_that_does_not_fit_says_so():
 def test_every_scenario_says_what_it_proves_and_to_which_failure_it_belongs():
     assert all(len(one.proves) > 30 and one.number.startswith("F") for one in SCENARIOS.values())
     assert sum(one.fast for one in SCENARIOS.values()) >= 5
+
+
+def test_a_mutant_runs_in_the_scenarios_variation():
+    """As where a worker with other code is to have another clock too."""
+    clock = Variation(environment={"LANG": "C", "TZ": "UTC"}, prefix=("faketime", "+2h"))
+    both = Variation(environment={"PYTHONPATH": "spoilt", "TZ": "CET"}, prefix=("nice",)).over(clock)
+    assert both == Variation(environment={"LANG": "C", "TZ": "CET", "PYTHONPATH": "spoilt"}, prefix=("faketime", "+2h", "nice"))
+    assert clock.over(None) is clock
