@@ -23,10 +23,14 @@ from sms_stack.progress import say
 
 DEFAULT = ("unit", "integration", "e2e", "repo")
 MEMBERS = ("packages/*", "services/*", "simulators", "stack")
-#: Tiers that look at files, and need nothing to run.
-ALONE = {"repo", "containers", "monitoring", "fuzz"}
+#: Tiers that look at files, and need nothing to run, or bring what they need.
+ALONE = {"repo", "containers", "monitoring", "fuzz", "tutorial"}
 #: Programs that a tier asks, and the packages that bring them.
-ASKED = {"containers": {"docker-compose": "docker-compose"}, "monitoring": {"promtool": "prometheus"}}
+ASKED = {
+    "containers": {"docker-compose": "docker-compose"},
+    "monitoring": {"promtool": "prometheus"},
+    "alerts": {"prometheus": "prometheus"},
+}
 #: A worker that was killed is noticed by time alone: tests do not wait as long as a provider would.
 IMPATIENT = {"SMSGW_LEASE": "25", "SMSGW_UNKNOWN_WAIT": "5"}
 #: Tiers whose system is another than everybody's.

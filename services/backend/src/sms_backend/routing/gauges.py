@@ -26,7 +26,7 @@ class Providers(Collector):
         """prometheus_client's hook."""
         try:
             with connection.cursor() as cursor:
-                cursor.execute("SELECT slug FROM routing_provider WHERE adapter <> 'test' ORDER BY slug")
+                cursor.execute("SELECT slug FROM routing_provider WHERE adapter <> 'test' AND active ORDER BY slug")
                 slugs = [slug for (slug,) in cursor.fetchall()]
                 cursor.execute("SELECT count(*) FROM routing_pause")
                 (pauses,) = cursor.fetchone()
@@ -37,7 +37,9 @@ class Providers(Collector):
             return
         found = circuits.said(slugs)
         gauge = GaugeMetricFamily(
-            "smsgw_provider_circuit_open", "1 while a provider is taken out for being ill, by provider.", labels=["provider"]
+            "smsgw_provider_circuit_open",
+            "1 while a provider is taken out for being ill, by provider, unless it is disabled.",
+            labels=["provider"],
         )
         for slug in slugs if found is not None else ():
             gauge.add_metric([slug], int(slug in (found or {})))

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 import redis
+from prometheus_client import CollectorRegistry
 
 from sms_backend.core.cache import cache
 from sms_backend.messages.models import Attempt, Message
 from sms_backend.pipeline.dispatch import dispatch
 from sms_backend.routing import avoided, circuits, conditions, services
+from sms_backend.routing.gauges import Providers
+from sms_backend.routing.models import Provider
 from sms_contract.envelope import Submission
 from sms_providers.errors import MisconfiguredError, NotSentError, UnavailableError, UnknownOutcomeError, UnsuitableError
 
@@ -214,3 +217,17 @@ def test_who_refused_a_sender_comes_last_for_it_and_for_nothing_else(vendor, liv
     monkeypatch.undo()
     cache.zadd(avoided.KEY, dict.fromkeys(cache.zrange(avoided.KEY, 0, -1), 1))  # type: ignore[arg-type]
     assert first_choice(sender="ACME") == "alpha"
+
+
+def test_nobody_is_woken_for_an_ill_provider_that_is_disabled(vendor) -> None:
+    vendor.add("alpha")
+    circuits.record(tally(1, BROKEN, 1))
+    registry = CollectorRegistry()
+    registry.register(Providers())
+
+    def gauge() -> float | None:
+        return registry.get_sample_value("smsgw_provider_circuit_open", {"provider": "alpha"})
+
+    assert gauge() == 1
+    Provider.objects.update(active=False)
+    assert (gauge(), is_open()) == (None, "misconfigured")
