@@ -14,6 +14,10 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _WARM, _READINGS, _SPAN = 180.0, 8, 900.0
 #: What may grow in an hour: this many MB, or this share of what there is.
 _MB_AN_HOUR, _SHARE_AN_HOUR = 30.0, 0.25
+#: Whose memory is to grow: the simulated provider keeps its ledger there, and Redis statuses and answers for three days.
+_KEEPERS = frozenset({"simulator", "redis"})
+#: Bytes that Redis may keep of a message; see `docs/howto/size.md`.
+_KEPT = 2000.0
 #: Connections at the end, against the most of the first third.
 _CONNECTIONS = 1.25
 #: Dead rows that autovacuum leaves: a fifth by default, and its minute between two looks.
@@ -88,6 +92,16 @@ def growth(readings: Sequence[Reading]) -> dict[str, tuple[float, float]]:
     return found
 
 
+def _kept_of_each(readings: Sequence[Reading]) -> float:
+    """Bytes by which Redis has grown for each message that was stored meanwhile."""
+
+    def stored(reading: Reading) -> int:
+        return sum(rows for table, rows in reading.live.items() if table.startswith("messages"))
+
+    first, last = readings[0], readings[-1]
+    return (_of(last, "redis") - _of(first, "redis")) * 2**20 / max(1000, stored(last) - stored(first))
+
+
 def complaints(readings: Sequence[Reading]) -> list[str]:
     """What has grown that must not."""
     if len(readings) < 3:
@@ -95,8 +109,10 @@ def complaints(readings: Sequence[Reading]) -> list[str]:
     found = [
         f"{name} grows by {an_hour:.0f} MB an hour (it has {megabytes:.0f} MB)"
         for name, (megabytes, an_hour) in growth(readings).items()
-        if an_hour > _MB_AN_HOUR and an_hour > _SHARE_AN_HOUR * megabytes
+        if name not in _KEEPERS and an_hour > _MB_AN_HOUR and an_hour > _SHARE_AN_HOUR * megabytes
     ]
+    if (kept := _kept_of_each(readings)) > _KEPT:
+        found.append(f"redis grows by {kept:.0f} bytes a message")
     third = readings[: max(1, len(readings) // 3)]
     for service, now in readings[-1].connections.items():
         most = max(reading.connections[service] for reading in third)

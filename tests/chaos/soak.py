@@ -66,7 +66,7 @@ def main() -> int:
         sys.stdout.write(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
     else:
         show(told)
-    return 0 if told["ok"] else 1
+    return 0 if told["held"] else 1
 
 
 def soak(*, minutes: float, rate: float, seed: int) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def soak(*, minutes: float, rate: float, seed: int) -> dict[str, Any]:
         for name in ("attempted", "acknowledged", "ok", "recovered", "unknown", "twice", "lost", "duplicated", "unexpected", "stuck")
     }
     return {
-        "ok": not problems and not complaints,
+        "held": not problems and not complaints,
         "seed": seed,
         "minutes": round((time.monotonic() - began) / 60, 1),
         "rate": rate,
@@ -143,7 +143,7 @@ def show(told: dict[str, Any]) -> None:
     write(f"  dead rows: {told['dead_rows']}; {told['partitions']} weekly partitions\n")
     for problem in [*told["problems"], *told["complaints"]]:
         write(f"✗ {problem}\n")
-    write("held\n" if told["ok"] else "FAILED\n")
+    write("held\n" if told["held"] else "FAILED\n")
 
 
 def _arguments() -> argparse.Namespace:

@@ -8,6 +8,7 @@ from psycopg import sql
 from chaos.system import System
 from sms_backend.messages.schema import AHEAD, TABLES, WEEK, partition_name, week_of
 from sms_contract.ids import floor
+from sms_stack.services.postgresql import ROLE
 
 #: Older than any retention that a test has.
 _OLD = 60
@@ -31,6 +32,8 @@ def roll(system: System) -> Weeks:
     make = sql.SQL("CREATE TABLE {} PARTITION OF {} FOR VALUES FROM ({}) TO ({})")
     ahead, aged = (tuple(partition_name(table, week) for table in TABLES) for week in (last, old))
     with system.sql() as connection:
+        # As the backend makes its own: it may drop none of the superuser's.
+        connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(ROLE)))
         for table, going, past in zip(TABLES, ahead, aged, strict=True):
             connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(going)))
             connection.execute(make.format(sql.Identifier(past), sql.Identifier(table), *bounds))
