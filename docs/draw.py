@@ -46,7 +46,9 @@ def chaos(told: Mapping[str, Any]) -> Figure:
     for column, part in zip(axes, (names[:half], names[half:]), strict=True):
         _rows(column, part, passes)
     axes[0].legend(loc="lower right", frameon=False)
-    figure.supxlabel("seconds from the end of the fault until 20 more messages were accepted", fontsize=8)
+    figure.supxlabel(
+        "seconds from the end of the fault until 20 more messages were accepted; red: did not hold; no bar: not run", fontsize=8
+    )
     figure.tight_layout()
     return figure
 
@@ -54,9 +56,10 @@ def chaos(told: Mapping[str, Any]) -> Figure:
 def _rows(axes: Axes, names: Sequence[str], passes: Sequence[Mapping[str, Mapping[str, Any]]]) -> None:
     height = 0.8 / len(passes)
     for number, each in enumerate(passes):
-        places = [place - 0.4 + height * (number + 0.5) for place in range(len(names))]
-        seconds = [max(each.get(name, {}).get("accepting_after") or 0.0, _LEAST) for name in names]
-        colours = [_FAILED if not each.get(name, {"held": True})["held"] else (_HELD, _SECOND)[number % 2] for name in names]
+        run = [(place, each[name]) for place, name in enumerate(names) if name in each]
+        places = [place - 0.4 + height * (number + 0.5) for place, _ in run]
+        seconds = [max(one["accepting_after"] or 0.0, _LEAST) for _, one in run]
+        colours = [(_HELD, _SECOND)[number % 2] if one["held"] else _FAILED for _, one in run]
         axes.barh(places, seconds, height=height, color=colours, label=f"pass {number + 1}")
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)

@@ -31,7 +31,7 @@ from sms_providers.registry import ADAPTERS
         ("webhook rotate acme --overlap 5x", "'5x' is no duration; give a number and s, m, h, d or w, such as 30d"),
         ("webhook replay abc --since 999999w", "'999999w' is too long; give a hundred years at most"),
         ("message show", "the following arguments are required: TRACKING_ID"),
-        ("parked show x", "argument ID: invalid int value: 'x'"),
+        ("parked show x", "argument ID: give a whole number from 1 to 9223372036854775807"),
         ("pause --lane fast", "argument --lane: invalid choice: 'fast' (choose from"),
         ("resume --client", "argument --client: expected one argument"),
         ("projection rebuild --seconds soon", "argument --seconds: invalid float value: 'soon'"),
