@@ -6,7 +6,7 @@ import hmac
 import io
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -22,7 +22,6 @@ from sms_backend.accounts.subscriptions import subscriptions
 from sms_backend.accounts.webhooks import add_endpoint
 from sms_backend.console import suppression_list
 from sms_backend.core.crypto import seal
-from sms_backend.core.errors import InvalidError
 from sms_backend.messages import claim
 from sms_backend.messages.hot import hot_cursor
 from sms_backend.messages.inbound import Arrived, hand_on_incomplete, receive
@@ -293,22 +292,6 @@ def test_suppression_commands(
     with pytest.raises(CommandError, match="line 3") as refused:
         manage_json("suppression", "import", "shop", "-")
     assert "07911" not in str(refused.value)
-
-
-def test_a_long_list_comes_in_as_it_is_read_and_whole_or_not_at_all(client: Client) -> None:
-    seen = []
-
-    def lines(last: str) -> Iterator[str]:
-        yield "number,sender\r\n"
-        for number in range(1500):
-            yield f"+4479{number:08},\r\n"
-        seen.append(Suppression.objects.count())
-        yield last
-
-    with pytest.raises(InvalidError, match="line 1502"):
-        suppression_list.read_in(client, lines("07911,\r\n"))
-    assert (seen, Suppression.objects.count()) == ([1000], 0)
-    assert suppression_list.read_in(client, lines("+447911123456,ACME\r\n")) == (1501, 1501)
 
 
 def test_a_long_suppression_list_goes_out_as_it_is_read(
