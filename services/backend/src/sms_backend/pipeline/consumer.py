@@ -19,7 +19,7 @@ import aio_pika
 import psycopg
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
-from aio_pika.exceptions import AMQPError
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 from django.db import Error as DatabaseError
 
 from sms_backend.core import alive
@@ -184,6 +184,9 @@ class Intake:
         return True
 
 
+#: A channel that has just gone is a `RuntimeError` to aiormq. StopAsyncIteration: aiormq 7.2, where the peer closes a connection that is
+#: being made.
+_INTERRUPTIONS = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError, StopAsyncIteration)
 #: Hints go over another connection, in a thread of their own: a slow broker must not hold up a commit.
 _hinting = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hints")
 
@@ -203,8 +206,7 @@ async def consume(stopping: asyncio.Event) -> None:
                     await declare(connection)
                     tries = 0
                     await Intake(instance, executor).run(connection, stopping)
-            except (AMQPError, OSError, TimeoutError, StopAsyncIteration, psycopg.Error, DatabaseError, TooManyBadRowsError) as error:
-                # StopAsyncIteration: aiormq 7.2, where the peer closes a connection that is being made.
+            except (*_INTERRUPTIONS, psycopg.Error, DatabaseError, TooManyBadRowsError) as error:
                 log.warning("intake.interrupted", error=type(error).__name__, detail=str(error)[:200])
             if not stopping.is_set():
                 await _pause(stopping, _PAUSES[min(tries, len(_PAUSES) - 1)])
