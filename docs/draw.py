@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 _DOCS = Path(__file__).parent
 _FIGURES, _IMAGES = _DOCS / "explanation" / "figures", _DOCS / "images"
 _HELD, _FAILED, _SECOND = "#2f6f4f", "#b3261e", "#8fbf9f"
-#: Seconds on both sides of which a scenario is told apart: below a tenth there is nothing to see.
+#: Seconds; what took less is drawn as long as this, so that there is a bar.
 _LEAST = 0.1
 
 mpl.rcParams |= {"font.size": 8, "svg.fonttype": "none", "svg.hashsalt": "smsgw", "axes.spines.top": False, "axes.spines.right": False}

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import psycopg
 from django.db import connection, transaction
 
 #: Held by whoever copies accounts and providers to Redis, so that the last to write has read the latest.
@@ -19,6 +21,11 @@ def exclusive(name: str) -> Iterator[None]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (name,))
         yield
+
+
+def only_one(cursor: psycopg.Cursor[Any], name: str) -> bool:
+    """Whether the cursor's transaction has the lock, until it ends; it waits for nobody."""
+    return bool(cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext(%s))", (name,)).fetchall()[0][0])
 
 
 @contextmanager

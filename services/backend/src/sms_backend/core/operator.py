@@ -167,7 +167,8 @@ def whole(least: int, most: int) -> Callable[[str], int]:
 
     def convert(text: str) -> int:
         # Not `int` alone, which has a limit of its own, and takes blanks and underscores.
-        if not text.isascii() or not text.isdecimal() or not least <= int(text[:20]) <= most or len(text) > len(str(most)):
+        plain = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
+        if not plain or not least <= int(text) <= most:
             raise argparse.ArgumentTypeError(f"give a whole number from {least} to {most}")
         return int(text)
 

@@ -16,8 +16,6 @@ from psycopg.types.json import JsonbLoader
 _PLAN_ONCE = "SET LOCAL plan_cache_mode = force_generic_plan"
 #: Source: https://www.postgresql.org/docs/15/wal-async-commit.html
 _MAY_BE_LOST = "SET LOCAL synchronous_commit = off"
-
-
 _decode = msgspec.json.Decoder().decode
 
 

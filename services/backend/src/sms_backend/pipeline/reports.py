@@ -27,8 +27,6 @@ from sms_providers.types import Part, Receipt
 
 _rng = Random()  # noqa: S311 - weights, no secrets
 
-#: Two batches side by side would judge a report before one that came before it; the first of the final ones is what counts.
-_ALONE = "SELECT pg_try_advisory_xact_lock(hashtext(%s)) AS alone"
 _DUE = """
 SELECT id, provider, method, query, headers, body, received_at FROM callbacks WHERE judged_at IS NULL ORDER BY id LIMIT %s
 FOR UPDATE SKIP LOCKED
@@ -94,8 +92,8 @@ def apply_own(cursor: psycopg.Cursor[Any], found: Sequence[tuple[UUID, int, str,
 
 def apply_callbacks(cursor: psycopg.Cursor[Any], *, limit: int) -> Received:
     """Judge raw callbacks in the order of their coming, and apply what they say; where another is at it, nothing."""
-    (mine,) = cursor.execute(_ALONE, (locks.CALLBACKS,)).fetchone() or (False,)
-    raw = cursor.execute(_DUE, (limit,)).fetchall() if mine else []
+    # Two batches side by side would judge a report before one that came before it; the first of the final ones is what counts.
+    raw = cursor.execute(_DUE, (limit,)).fetchall() if locks.only_one(cursor, locks.CALLBACKS) else []
     if not raw:
         return Received()
     verdicts: list[str] = []
