@@ -83,10 +83,9 @@ def test_pauses_and_what_they_hold_are_told_of(system: System, prometheus: Prome
 
 
 def test_an_ill_provider_is_told_of_by_its_name(system: System, prometheus: Prometheus) -> None:
-    vendor = system.add_provider(rules=[{"action": "accept_then_silence"}, {"action": "refuse", "http_status": 503}])
+    vendor = system.add_provider(rules=[{"action": "refuse", "http_status": 503}])
     shop = system.add_sender("--default-sender=ALERT")
     until(lambda: vendor.slug in shop.account()["providers"], what="client and provider known")
-    system.behave(vendor, rules=[{"action": "refuse", "http_status": 503}])
 
     def ill() -> bool:
         shop.send(providers=[vendor.slug])

@@ -1,14 +1,15 @@
 """That the guides work as they are written: their commands are run in order, and what they show is what comes."""
 
 import json
+import os
 import re
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from reading import Reader, documents_in
 from system import ROOT, System, until
 
 pytestmark = pytest.mark.timeout(180)
@@ -53,15 +54,6 @@ def fits(shown: Any, seen: Any) -> bool:
     return bool(shown == seen)
 
 
-def documents_in(output: str) -> Iterator[Any]:
-    """The JSON objects in what was printed, also where curl has put one right behind another."""
-    start = output.find("{")
-    while start >= 0:
-        document, end = json.JSONDecoder().raw_decode(output, start)
-        yield document
-        start = output.find("{", end)
-
-
 def is_shown(step: Step, output: str) -> bool:
     lines = output.splitlines()
     if step.shown is None:
@@ -71,29 +63,16 @@ def is_shown(step: Step, output: str) -> bool:
     return all(any(fits(wanted.lower(), line.strip().lower()) for line in lines) for wanted in step.shown.splitlines())
 
 
-@dataclass
-class Reader:
-    """Somebody at a shell, in a checkout."""
+def follow(reader: Reader, step: Step) -> None:
+    def seen() -> bool:
+        output.append(reader.run(step.commands))
+        return is_shown(step, output[-1])
 
-    folder: Path
-
-    def run(self, commands: str) -> str:
-        # What one block has set, the next finds.
-        script = f"set -a\n. ./kept\n{commands}\nexport -p > kept\n"
-        done = subprocess.run(["bash", "-eu", "-c", script], cwd=self.folder, capture_output=True, text=True, timeout=90, check=False)
-        assert done.returncode == 0, f"{commands}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
-
-    def follow(self, step: Step) -> None:
-        def seen() -> bool:
-            output.append(self.run(step.commands))
-            return is_shown(step, output[-1])
-
-        output: list[str] = []
-        if _DOES.search(step.commands):
-            assert seen(), f"{step.commands}\nis to show\n{step.shown}\nand prints\n{output[-1]}"
-        else:
-            until(seen, what=f"{step.commands} to show {step.shown}")
+    output: list[str] = []
+    if _DOES.search(step.commands):
+        assert seen(), f"{step.commands}\nis to show\n{step.shown}\nand prints\n{output[-1]}"
+    else:
+        until(seen, what=f"{step.commands} to show {step.shown}")
 
 
 @pytest.fixture(scope="module")
@@ -108,9 +87,8 @@ def given(system: System) -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 def reader(tmp_path: Path, given: dict[str, str], ready: System) -> Reader:
-    (tmp_path / "kept").write_text("".join(f"export {name}='{value}'\n" for name, value in given.items()))
     (tmp_path / "smsgw").symlink_to(ROOT / "smsgw")
-    return Reader(tmp_path)
+    return Reader(folder=tmp_path, kept=tmp_path / "kept", environment={**os.environ, **given})
 
 
 @pytest.mark.parametrize("guide", GUIDES)
@@ -118,4 +96,4 @@ def test_a_guide_works_as_it_is_written(reader: Reader, guide: str) -> None:
     steps = list(steps_of((ROOT / "docs/howto" / f"{guide}.md").read_text(), reader.folder))
     assert any(step.shown for step in steps), "it shows what comes"
     for step in steps:
-        reader.follow(step)
+        follow(reader, step)

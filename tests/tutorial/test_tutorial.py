@@ -4,16 +4,16 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from system import until
+from reading import Reader, documents_in
+from system import ROOT, until
 
 from sms_stack.tiers import own_environment
 
-ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/tutorial/first-message.md").read_text()
 _STEP = re.compile(r"^## (\d+)\. .*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 _COMMANDS = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -21,25 +21,17 @@ _COMMANDS = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 pytestmark = pytest.mark.timeout(300)
 
 
-@dataclass
-class Reader:
-    """Somebody at a shell in a checkout; what one block sets, the next finds."""
-
-    kept: Path
-    environment: dict[str, str]
-    behind: list["subprocess.Popen[bytes]"] = field(default_factory=list)
-
-    def run(self, commands: str) -> str:
-        script = f"set -a\n. {self.kept}\n{commands}\nexport -p > {self.kept}\n"
-        done = subprocess.run(
-            ["bash", "-eu", "-c", script], cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=240, check=False
-        )
-        assert done.returncode == 0, f"{commands}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
-
-    def in_a_second_terminal(self, commands: str, output: Path) -> None:
-        with output.open("wb") as file:
-            self.behind.append(subprocess.Popen(["bash", "-c", f"exec {commands}"], cwd=ROOT, env=self.environment, stdout=file))
+@contextmanager
+def in_a_second_terminal(reader: Reader, commands: str, output: Path) -> Iterator[None]:
+    """What prints there is in `output`; it is closed when the block ends."""
+    with (
+        output.open("wb") as file,
+        subprocess.Popen(["bash", "-c", f"exec {commands}"], cwd=ROOT, env=reader.environment, stdout=file) as process,
+    ):
+        try:
+            yield
+        finally:
+            process.terminate()
 
 
 def commands_of(step: int) -> list[str]:
@@ -48,25 +40,18 @@ def commands_of(step: int) -> list[str]:
     return _COMMANDS.findall(text)
 
 
-def document(output: str) -> dict[str, object]:
-    """The JSON object in what curl has printed."""
-    found: dict[str, object] = json.JSONDecoder().raw_decode(output, output.index("{"))[0]
-    return found
+def document(output: str) -> Any:
+    """The first JSON object in what curl has printed."""
+    return next(documents_in(output))
 
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     folder = tmp_path_factory.mktemp("reader")
-    (folder / "kept").touch()
     environment = own_environment() | {"SMSGW_HOME": str(folder / "instance")}
-    environment.pop("PYTEST_CURRENT_TEST", None)
-    found = Reader(folder / "kept", environment)
     try:
-        yield found
+        yield Reader(folder=ROOT, kept=folder / "kept", environment=environment, patience=240)
     finally:
-        for process in found.behind:
-            process.terminate()
-            process.wait(10)
         subprocess.run([str(ROOT / "smsgw"), "down"], env=environment, capture_output=True, check=True)
 
 
@@ -79,7 +64,7 @@ def test_every_block_is_done(reader: Reader, tmp_path: Path) -> None:
     (send,) = commands_of(2)
     sent = reader.run(send)
     assert sent.startswith("HTTP/1.1 202 Accepted")
-    tracking_id = str(document(sent)["tracking_id"])
+    tracking_id = document(sent)["tracking_id"]
 
     (follow,) = commands_of(3)
     follow = re.sub(r"ID=\S+ +# yours", f"ID={tracking_id}", follow)
@@ -90,36 +75,35 @@ def test_every_block_is_done(reader: Reader, tmp_path: Path) -> None:
     assert document(reader.run(send.replace("Hello", "Hullo")))["code"] == "idempotency.key_reused"
 
     (fail_over,) = commands_of(5)
-    ask, look = fail_over.split("./smsgw")
-    failed_over = str(document(reader.run(ask))["tracking_id"])
-    reader.run(f"ID={failed_over}")
+    ask, show = fail_over.split("./smsgw")
+    failed_over = document(reader.run(ask))["tracking_id"]
     until(lambda: document(reader.run(follow.replace(tracking_id, failed_over)))["status"] == "delivered", what="failed over")
-    timeline = reader.run(f"./smsgw{look}".replace("TRACKING_ID", failed_over))
+    timeline = reader.run(f"./smsgw{show}".replace("TRACKING_ID", failed_over))
     assert re.search(r"alpha.*unavailable.*beta.*tried.*accepted.*delivered", timeline, re.DOTALL), timeline
 
     (nobody_knows,) = commands_of(6)
-    unknown = str(document(reader.run(nobody_knows))["tracking_id"])
+    unknown = document(reader.run(nobody_knows))["tracking_id"]
 
     listen, subscribe = commands_of(7)
     heard = tmp_path / "heard"
-    reader.in_a_second_terminal(listen, heard)
-    told = str(document(reader.run(subscribe).splitlines()[-1])["tracking_id"])
-    until(lambda: told in heard.read_text(), seconds=30, what="the webhook heard")
+    with in_a_second_terminal(reader, listen, heard):
+        told = document(reader.run(subscribe).splitlines()[-1])["tracking_id"]
+        until(lambda: told in heard.read_text(), seconds=30, what="the webhook heard")
 
-    (many,) = commands_of(8)
-    batch: Any = document(reader.run(many))
-    assert [each.get("status") for each in batch["messages"]] == ["accepted", "accepted", None]
-    assert batch["messages"][2]["error"]["code"]
-    until(lambda: batch["messages"][1]["tracking_id"] in heard.read_text(), seconds=30, what="the receiver hears of the batch")
+        (many,) = commands_of(8)
+        batch = document(reader.run(many))
+        assert [each.get("status") for each in batch["messages"]] == ["accepted", "accepted", None]
+        assert batch["messages"][2]["error"]["code"]
+        until(lambda: batch["messages"][1]["tracking_id"] in heard.read_text(), seconds=30, what="the receiver hears of the batch")
 
-    look_first = f'curl -sS "$GATEWAY/v1/messages/{unknown}" -H "API-Key: $TEST_KEY"'
-    until(lambda: document(reader.run(look_first))["status"] == "unknown", seconds=60, what="the outcome unknown")
+    look = f'curl -sS "$GATEWAY/v1/messages/{unknown}" -H "API-Key: $TEST_KEY"'
+    until(lambda: document(reader.run(look))["status"] == "unknown", seconds=60, what="the outcome unknown")
 
     status, kill = commands_of(9)[0].splitlines()
     pid = re.search(r"^intake\s.*?(\d+)", reader.run(status), re.MULTILINE)
     assert pid
     reader.run(kill.replace("PID_OF_INTAKE", pid[1]))
-    after = str(document(reader.run(send.replace("tutorial-1", "tutorial-9")))["tracking_id"])
+    after = document(reader.run(send.replace("tutorial-1", "tutorial-9")))["tracking_id"]
     until(lambda: document(reader.run(follow.replace(tracking_id, after)))["status"] == "delivered", seconds=60, what="sent after the kill")
 
     (stop,) = commands_of(10)
