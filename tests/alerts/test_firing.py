@@ -44,7 +44,7 @@ def test_nothing_fires_while_all_is_well(prometheus: Prometheus) -> None:
     assert prometheus.firing() == {}
 
 
-@pytest.mark.parametrize(("process", "alert"), [("gateway", "GatewayDown"), ("web", "BackendDown")])
+@pytest.mark.parametrize(("process", "alert"), [("gateway", "GatewayDown"), ("web", "BackendDown"), ("postgresql", "DatabaseDown")])
 def test_what_is_gone_is_told_of(system: System, prometheus: Prometheus, process: str, alert: str) -> None:
     with stopped(process):
         prometheus.fires(alert, seconds=60)

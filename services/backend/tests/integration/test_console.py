@@ -5,6 +5,7 @@ import re
 import msgspec
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.db import OperationalError
 from django.test import Client as Browser
 
 from sms_backend.accounts.models import ApiKey, Client
@@ -218,3 +219,17 @@ def test_metrics_tell_what_waits(client, stored, monkeypatch):
     assert "smsgw_database_up 1.0" in text
     assert 90 <= float(re.search(r'smsgw_oldest_due_seconds\{lane="otp"\} (\S+)', text)[1]) < 120
     assert "python_info" in text
+    assert "smsgw_pauses 0.0" in text
+
+
+def test_metrics_wait_once_for_a_database_that_is_away(client, monkeypatch):
+    def away(_most):
+        raise OperationalError("no connection after 5.00 sec")
+
+    monkeypatch.setattr("sms_backend.messages.gauges.FRESH", -1.0)
+    with monkeypatch.context() as patch:
+        patch.setattr("sms_backend.messages.waiting.lanes", away)
+        text = Browser().get("/metrics").content.decode()
+    assert "smsgw_database_up 0.0" in text
+    assert "smsgw_pauses" not in text  # the others did not ask
+    assert "smsgw_pauses 0.0" in Browser().get("/metrics").content.decode()

@@ -17,7 +17,7 @@ from sms_backend.messages.gauges import Waiting
 from sms_backend.routing.gauges import Providers
 
 _waiting = Waiting()
-_providers = Providers()
+_providers = Providers(database_answers=lambda: _waiting.answered)
 
 
 @require_safe
@@ -37,7 +37,7 @@ def readyz(_request: HttpRequest) -> HttpResponse:
 def metrics(_request: HttpRequest) -> HttpResponse:
     """Every process of Server B, where they share a folder; else this one alone."""
     registry = CollectorRegistry()
-    registry.register(_waiting)
+    registry.register(_waiting)  # first: it finds out whether there is a database to ask
     registry.register(_providers)
     parts = [generate_latest(registry)]
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:

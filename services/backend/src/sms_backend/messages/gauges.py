@@ -39,10 +39,12 @@ SELECT name, coalesce(extract(epoch FROM r.succeeded_at), 0) FROM unnest(%s::tex
 
 
 class Waiting(Collector):
-    """Gauges from PostgreSQL; where it does not answer there are none, and `sms_database_up` says so."""
+    """Gauges from PostgreSQL; where it does not answer there are none, and `smsgw_database_up` says so."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        #: Whether PostgreSQL answered the last reading.
+        self.answered = True
         self._read_at = float("-inf")
         self._families: list[GaugeMetricFamily] = []
 
@@ -50,7 +52,7 @@ class Waiting(Collector):
         """prometheus_client's hook."""
         with self._lock:
             if time.monotonic() - self._read_at > FRESH:
-                self._families = _read()
+                self.answered, self._families = _read()
                 self._read_at = time.monotonic()
             yield from self._families
 
@@ -59,7 +61,8 @@ class Waiting(Collector):
         return []
 
 
-def _read() -> list[GaugeMetricFamily]:
+def _read() -> tuple[bool, list[GaugeMetricFamily]]:
+    """Whether PostgreSQL answered, and what there is to tell."""
     up = GaugeMetricFamily("smsgw_database_up", "Whether PostgreSQL answered.")
     waiting = GaugeMetricFamily(
         "smsgw_waiting_messages", f"Messages waiting for a provider, by lane; {MOST} means as many or more.", labels=["lane"]
@@ -89,14 +92,14 @@ def _read() -> list[GaugeMetricFamily]:
     except (DatabaseError, psycopg.Error) as error:
         log.warning("metrics.unreadable", error=type(error).__name__)
         up.add_metric([], 0)
-        return [up]
+        return False, [up]
     up.add_metric([], 1)
     for name, moment in sweepers:
         swept.add_metric([name], moment)
     for lane in lanes:
         waiting.add_metric([lane.name], lane.waiting)
         oldest.add_metric([lane.name], lane.oldest)
-    return [
+    return True, [
         up,
         waiting,
         oldest,

@@ -1,6 +1,6 @@
 """Which providers are taken out, and what is left in their accounts, as gauges that are read when somebody asks."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import structlog
@@ -20,10 +20,20 @@ log = structlog.get_logger()
 
 
 class Providers(Collector):
-    """Gauges from Redis and PostgreSQL; without either there are none."""
+    """
+    Gauges from Redis and PostgreSQL; without either there are none.
+
+    `database_answers` says whether PostgreSQL is worth asking: who asks while it is away waits for a connection for five seconds,
+    and twice that is longer than Prometheus waits.
+    """
+
+    def __init__(self, *, database_answers: Callable[[], bool]) -> None:
+        self._database_answers = database_answers
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """prometheus_client's hook."""
+        if not self._database_answers():
+            return
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT slug FROM routing_provider WHERE adapter <> 'test' AND active ORDER BY slug")
