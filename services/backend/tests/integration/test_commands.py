@@ -260,3 +260,9 @@ def test_a_trial_that_is_not_accepted_is_a_failure_and_shows_why(manage, config)
         call_command("provider", "test", "alpha", "--to=+447911123456", "--sender=ACME", stdout=out)
     assert failed.value.returncode == 1
     assert "not_sent" in out.getvalue()
+
+
+def test_a_trial_without_the_sender_that_it_wants_says_how_to_name_one(manage, config):
+    manage("provider", "add", "alpha", "--adapter=twilio", f"--config={config}")
+    with pytest.raises(Error, match="name one by --sender"):
+        manage("provider", "test", "alpha", "--to=+447911123456")

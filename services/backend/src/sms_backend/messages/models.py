@@ -13,6 +13,7 @@ from sms_backend.messages.cancel_models import CancelRequest  # noqa: F401 - Dja
 from sms_backend.messages.inbound_models import InboundMessage, Suppression  # noqa: F401
 from sms_backend.messages.inquiry_models import Inquiry  # noqa: F401
 from sms_backend.messages.part_models import AttemptPart  # noqa: F401
+from sms_backend.messages.recovery_models import Recovery  # noqa: F401
 from sms_backend.messages.resend_models import Resend  # noqa: F401
 from sms_backend.messages.tally_models import Tally, TallyChange  # noqa: F401
 from sms_backend.messages.webhook_models import WebhookDelivery, WebhookTry  # noqa: F401

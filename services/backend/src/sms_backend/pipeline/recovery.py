@@ -5,6 +5,8 @@ What the backup has as waiting may have gone out after it was made. Redis, which
 a later version is believed. Of the rest nobody knows, and so it becomes `unknown` and is held. Messages that came after the backup are
 in the broker still, or gone with the database; those that Redis shows as sent are put back without their text, so that a redelivery is
 recognised and a late report finds them.
+
+It may be done again for the same backup, also once Server B runs again: what was stored since the first time is left alone.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,7 +25,7 @@ import structlog
 from sms_backend.core.cache import cache
 from sms_backend.core.errors import ConflictError, InvalidError, UnreachableError
 from sms_backend.messages.hot import hot_cursor
-from sms_backend.messages.models import IntakeInstance
+from sms_backend.messages.models import IntakeInstance, Recovery
 from sms_backend.messages.view import COLUMNS
 from sms_backend.pipeline.persist import persist
 from sms_backend.routing import pauses
@@ -46,7 +48,7 @@ _UNKNOWN = "provider.unknown_outcome"
 _RETURNED = ", ".join(f"m.{column}" for column in COLUMNS.split(", "))
 #: Everything that has not come to its end, in the order in which others lock it.
 _OPEN = """
-SELECT id, status, version, attempts, next_attempt_at > now() AS later FROM messages
+SELECT id, status, version, attempts, next_attempt_at > now() OR stored_at > %s::timestamptz AS left_alone FROM messages
 WHERE status IN ('queued', 'scheduled', 'sending', 'sent') AND id > %s ORDER BY id LIMIT %s FOR UPDATE
 """
 _BECOME = f"""
@@ -93,7 +95,7 @@ class Recovered:
 
     held: int = 0  #: nobody knows whether they were sent: now `unknown`
     taken_from_redis: int = 0  #: Redis knew what became of them
-    left: int = 0  #: due later than now, or sent already
+    left: int = 0  #: due later than now, sent already, or stored since this backup was first recovered from
     put_back: int = 0  #: came after the backup, and were sent: now there again, without their text
     missing: list[str] = field(default_factory=list)  #: came after the backup, and were not sent: in the broker still, or lost
     missing_more: int = 0  #: how many more those are
@@ -131,15 +133,21 @@ def recover(since: datetime, now: datetime, *, dry_run: bool = False) -> Recover
             raise ConflictError("intake is running: stop intake, workers and beat first, then run this again")
         pauses.pause()
     found = Recovered()
-    work = _Work(since=since, found=found, dry_run=dry_run)
+    work = _Work(since=since, first_done=_first_done(since), found=found, dry_run=dry_run)
     for known in _shown_by_redis():
         work.compare(known)
     work.hold_the_rest()
     if not dry_run:
         with hot_cursor() as cursor:
             cursor.execute(_STARTED)
+        Recovery.objects.get_or_create(since=since)
     log.warning("recovery.done", dry_run=dry_run, **{name: value for name, value in vars(found).items() if name != "missing"})
     return found
+
+
+def _first_done(since: datetime) -> datetime | None:
+    """When this very backup was recovered from, which no row of the backup itself can say."""
+    return Recovery.objects.filter(since=since).values_list("recovered_at", flat=True).first()
 
 
 def _reach_redis() -> None:
@@ -170,8 +178,9 @@ def _shown_by_redis() -> Iterator[dict[str, _Known]]:
 class _Work:
     """Both sides compared: what Redis shows first, then what it does not know."""
 
-    def __init__(self, *, since: datetime, found: Recovered, dry_run: bool) -> None:
+    def __init__(self, *, since: datetime, first_done: datetime | None, found: Recovered, dry_run: bool) -> None:
         self._first = int((since - _MARGIN).timestamp() * 1000)
+        self._first_done = first_done
         self._found = found
         self._dry_run = dry_run
         self._decided: set[UUID] = set()
@@ -198,7 +207,7 @@ class _Work:
         place = UUID(int=0)
         while True:
             with hot_cursor() as cursor:
-                rows = cursor.execute(_OPEN, (place, _CHUNK)).fetchall()
+                rows = cursor.execute(_OPEN, (self._first_done, place, _CHUNK)).fetchall()
             if not rows:
                 return
             place = rows[-1].id
@@ -206,7 +215,7 @@ class _Work:
             for row in rows:
                 if row.id in self._decided:
                     continue
-                if row.status == Status.SENT or row.later:
+                if row.status == Status.SENT or row.left_alone:
                     self._found.left += 1
                     continue
                 self._found.held += 1

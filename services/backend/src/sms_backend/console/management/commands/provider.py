@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +90,7 @@ class Command(OperatorCommand):
         provider = selectors.provider_named(arguments.slug)
         document = send_trial(provider, to=arguments.to, sender=arguments.sender, text=arguments.text)
         record(operator(), "provider.tested", provider, changes={"to": masked(arguments.to), "outcome": document["outcome"]})
-        taken = document["outcome"] == Outcome.ACCEPTED
-        return Shown(document, *fields(document), failure=None if taken else "the provider has not accepted it")
+        return Shown(document, *fields(document), failure=_refused(document, sender=arguments.sender))
 
 
 def _listed(provider: Provider) -> dict[str, Any]:
@@ -142,3 +142,12 @@ def _add_settings(parser: ArgumentParser, config: str) -> None:
     )
     parser.add_argument("--deny-country", dest="denied", action="append", default=absent, metavar="+7", help="one that it does not serve")
     parser.add_argument("--config", metavar="FILE|-", help=config)
+
+
+def _refused(trial: Mapping[str, Any], *, sender: str | None) -> str | None:
+    """What there is to say of a trial that was not accepted."""
+    if trial["outcome"] == Outcome.ACCEPTED:
+        return None
+    if sender is None and trial["error"] and trial["error"]["code"] == "sender.not_allowed":
+        return "the provider has not accepted it: it wants a sender, name one by --sender"
+    return "the provider has not accepted it"

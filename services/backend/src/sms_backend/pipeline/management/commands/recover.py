@@ -31,7 +31,7 @@ class Command(PlainCommand):
         lines = (
             f"{found.held} may have been sent, and nobody knows: {would}held as `unknown`, and not sent again",
             f"{found.taken_from_redis} known to Redis, {would}taken over from there",
-            f"{found.left} left as they are: due later, or sent before the backup",
+            f"{found.left} left as they are: due later, sent before the backup, or stored since it was restored",
             f"{found.put_back} came after the backup, and were sent: {would}put back without their text",
             f"{missing} came after the backup, and were not sent: in RabbitMQ still, or lost",
             "only looked: nothing was changed" if arguments.dry_run else "sending is paused: `resume` lets it go on",

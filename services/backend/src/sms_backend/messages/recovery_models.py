@@ -1,0 +1,17 @@
+"""Which backups were restored, and when that was made good."""
+
+from django.db import models
+
+
+class Recovery(models.Model):
+    """What is stored after the first one for a backup came after the restore: it cannot have been sent in the life that was lost."""
+
+    since = models.DateTimeField(primary_key=True, help_text="When the backup was made, as `recover` was told.")
+    recovered_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "recoveries"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.since} at {self.recovered_at}"
