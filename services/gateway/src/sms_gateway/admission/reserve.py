@@ -44,6 +44,10 @@ class Verdict(msgspec.Struct):
     answer: bytes = b""
 
 
+#: See `standing`.
+type Standing = Literal["counts", "unclear", "void"]
+
+
 class Record(msgspec.Struct):
     """A reservation as it stands in Redis (see `sms_contract.keyspace.reservation`)."""
 
@@ -64,10 +68,17 @@ def is_batch(value: bytes) -> bool:
     return value.split(b"|", 8)[8].startswith(keyspace.BATCH_ANSWER)
 
 
-def counts(value: bytes, now_ms: int) -> bool:
-    """Whether what a reservation, or the head of one, promises is to be shown: it is done, or its deadline is still to come."""
+def standing(value: bytes, now_ms: int) -> Standing:
+    """
+    How far what a reservation, or the head of one, promises may be shown.
+
+    It `counts` where it is done, or its deadline is still to come. It is `void` where nobody knows and its client was told so. Past its
+    deadline and neither it is `unclear`: most likely it was confirmed, and Redis has not taken the news yet.
+    """
     state, _, deadline, _ = value.split(b"|", 3)
-    return state != b"p" or int(deadline) > now_ms
+    if state != b"p" or int(deadline) > now_ms:
+        return "counts"
+    return "unclear" if int(deadline) else "void"
 
 
 class Admission:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from sms_contract import keyspace
 from sms_contract.ids import is_tracking_id
-from sms_gateway.admission.reserve import counts, is_batch, read_record
+from sms_gateway.admission.reserve import is_batch, read_record, standing
 from sms_gateway.api.resources import gateway_of, json_answer, with_scope
 from sms_gateway.cache import CacheError
 from sms_gateway.directory import Principal
@@ -41,8 +41,11 @@ async def read_message(
                 (holder,) = await gateway.cache.run(("GETRANGE", keyspace.reservation(client, record.batch_id), 0, 127))
             except CacheError as error:
                 raise Problem("cache.unavailable") from error
-        if isinstance(holder, bytes) and holder and counts(holder, gateway.clock.now_ms()):
+        stands = standing(holder, gateway.clock.now_ms()) if isinstance(holder, bytes) and holder else "void"
+        if stands == "counts":
             return json_answer(record.answer)
+        if stands == "unclear":
+            raise Problem("cache.unavailable")
     if status is not None or not isinstance(marker, list) or not all(gateway.cache.marked(field) for field in marker):
         # Statuses are still being projected: not found may only mean not yet there.
         raise Problem("cache.unavailable")
