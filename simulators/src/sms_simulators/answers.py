@@ -4,6 +4,7 @@ import asyncio
 import socket
 import struct
 import time
+from contextlib import suppress
 from typing import Final
 
 from sms_simulators.http import Request, Response
@@ -27,6 +28,7 @@ async def say_nothing(request: Request) -> Response:
 
 def reset(request: Request) -> Response:
     """Close with RST instead of FIN (`SO_LINGER` of 0)."""
-    request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    with suppress(OSError):  # whoever asked has gone already
+        request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     request.transport.abort()
     return Response(status=500)

@@ -175,6 +175,13 @@ def soak(context: typer.Context) -> None:
 
 @app.command(context_settings=PASS, help="The proofs: unit, integration, e2e, repo, or any folder of tests/.")
 def test(context: typer.Context) -> None:
+    if context.args[:1] in (["-h"], ["--help"]):
+        more = (name for name in tiers.known() if name not in tiers.DEFAULT)
+        results.print("usage: ./smsgw test [TIER…] [PYTEST ARGS] [--json]\n", markup=False)
+        results.print(f"Tiers:             {', '.join(tiers.DEFAULT)} (all of these unless named)")
+        results.print(f"Slower, by name:   {', '.join(more)}")
+        results.print("What follows goes to pytest: ./smsgw test integration -k cancel")
+        return
     as_json = "--json" in context.args
     names, arguments = tiers.split([word for word in context.args if word != "--json"])
     outcomes = tiers.run(names, arguments, quiet=as_json)

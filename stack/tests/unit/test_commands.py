@@ -35,6 +35,12 @@ def test_help_names_every_command(monkeypatch, capsys):
         assert f"./smsgw {command}" in told
 
 
+def test_help_for_the_proofs_names_the_tiers_and_runs_none(monkeypatch, capsys):
+    assert run(monkeypatch, "test", "--help") == 0
+    told = capsys.readouterr().out
+    assert {*tiers.DEFAULT, "console", "fuzz"} <= set(told.replace(",", " ").split())
+
+
 def test_an_operators_command_without_a_system_says_how_to_start_it(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("SMSGW_HOME", str(tmp_path / "nothing"))
     assert run(monkeypatch, "manage", "client", "list") == 1
