@@ -15,6 +15,11 @@ def _token() -> str:
     return secrets.token_urlsafe(32)
 
 
+def _long_token() -> str:
+    # Django's own check wants fifty characters.
+    return secrets.token_urlsafe(48)
+
+
 def _fernet_key() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
 
@@ -27,7 +32,7 @@ class Credentials:
     erlang_cookie: str = field(default_factory=lambda: secrets.token_hex(20))
     redis: str = field(default_factory=_token)
     key_pepper: str = field(default_factory=_token)
-    secret_key: str = field(default_factory=_token)
+    secret_key: str = field(default_factory=_long_token)
     credential_key: str = field(default_factory=_fernet_key)
     callback_secret: str = field(default_factory=_token)
 

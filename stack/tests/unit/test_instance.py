@@ -177,3 +177,7 @@ def test_an_instance_of_another_user_is_left_alone(home, monkeypatch):
     monkeypatch.setattr("os.geteuid", lambda: 12345)
     with pytest.raises(BadInstance, match="belongs to the user"):
         credentials.load(home)
+
+
+def test_a_secret_is_as_long_as_djangos_own_check_wants_it():
+    assert len(credentials.Credentials().secret_key) >= 50
