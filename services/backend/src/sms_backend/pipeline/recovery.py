@@ -25,7 +25,8 @@ import structlog
 from sms_backend.core.cache import cache
 from sms_backend.core.errors import ConflictError, InvalidError, UnreachableError
 from sms_backend.messages.hot import hot_cursor
-from sms_backend.messages.models import IntakeInstance, Recovery
+from sms_backend.messages.models import IntakeInstance
+from sms_backend.messages.recovery_models import Recovery
 from sms_backend.messages.view import COLUMNS
 from sms_backend.pipeline.persist import persist
 from sms_backend.routing import pauses
