@@ -5,10 +5,13 @@ import hashlib
 import json
 import re
 
+import pytest
+
 from sms_contract import topology
 from sms_stack import credentials, ports
 from sms_stack.home import Home
 from sms_stack.instance import Instance
+from sms_stack.services import postgresql
 from sms_stack.services.rabbitmq import POLICIES, VHOSTS, definitions, hashed_password
 
 
@@ -57,3 +60,13 @@ def test_redis_keeps_what_it_is_told_and_evicts_nothing(tmp_path):
     configuration = instance(tmp_path).redis.configuration()
     for line in ("appendonly yes", "appendfsync everysec", "auto-aof-rewrite-min-size 256mb", "maxmemory-policy noeviction"):
         assert line in configuration
+
+
+@pytest.mark.parametrize(
+    ("version", "needs", "method"), [("15.18", "liblz4.so.1", "lz4"), ("15.18", "libz.so", "on"), ("14.9", "liblz4.so.1", "on")]
+)
+def test_postgresql_makes_whole_pages_smaller_by_lz4_where_it_can(tmp_path, version, needs, method):
+    server = tmp_path / "postgres"
+    server.write_text(f"#!/bin/sh\n# {needs}\necho 'postgres (PostgreSQL) {version}'\n")
+    server.chmod(0o755)
+    assert postgresql.compressed(tmp_path) == {"wal_compression": method}
