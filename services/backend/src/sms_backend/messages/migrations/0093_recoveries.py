@@ -1,4 +1,5 @@
 from django.db import migrations, models
+from django.db.models.functions import Now
 
 
 class Migration(migrations.Migration):
@@ -12,7 +13,7 @@ class Migration(migrations.Migration):
                     "since",
                     models.DateTimeField(help_text="When the backup was made, as `recover` was told.", primary_key=True, serialize=False),
                 ),
-                ("recovered_at", models.DateTimeField(auto_now_add=True)),
+                ("recovered_at", models.DateTimeField(db_default=Now())),
             ],
             options={
                 "db_table": "recoveries",
