@@ -1,7 +1,7 @@
 """
-`./smsgw bench batch`: how many recipients a second one gateway worker accepts in batches, beside the single-message path.
+`./smsgw bench batch`: how many recipients a second the gateway accepts in batches, beside the single-message path.
 
-Both by turns in one run, on the same worker: batches of a thousand, each message with a recipient, a text and a reference of its own, each
+Both by turns in one run, on the same gateway: batches of a thousand, each message with a recipient, a text and a reference of its own, each
 batch with an idempotency key of its own. Everything is on, as in `bench accept`. What was accepted is counted again in the queue.
 """
 
@@ -92,17 +92,19 @@ def main() -> int:
     """Measure, report, and fail where something was lost."""
     arguments = _arguments()
     return stage.perform(
-        lambda: run(seconds=arguments.seconds, rounds=arguments.rounds, connections=arguments.connections), show, as_json=arguments.json
+        lambda: run(seconds=arguments.seconds, rounds=arguments.rounds, connections=arguments.connections, workers=arguments.workers),
+        show,
+        as_json=arguments.json,
     )
 
 
-def run(*, seconds: int, rounds: int, connections: int) -> dict[str, Any]:
+def run(*, seconds: int, rounds: int, connections: int, workers: int) -> dict[str, Any]:
     """The whole benchmark, as a document."""
     with stage.prepared() as on, ExitStack() as stack:
         (port,) = stage.free_ports(1)
         base = f"http://127.0.0.1:{port}"
         with step("Starting the gateway"):
-            pid = stack.enter_context(worker.started(on, port=port))
+            pid = stack.enter_context(worker.started(on, port=port, workers=workers))
         paths = {
             "batch": Path(url=f"{base}/v1/batches", body=BATCH, connections=connections, recipients=SIZE),
             "single": Path(url=f"{base}/v1/messages", body=BODY, connections=64, recipients=1),
@@ -118,7 +120,13 @@ def run(*, seconds: int, rounds: int, connections: int) -> dict[str, Any]:
                     runs.measure(name, seconds)
         with step("Counting what is in the queue"):
             account = _account(runs, on.own, port)
-    return {**_document(runs, account), "machine": on.place, "seconds_per_round": seconds, "conditions": on.conditions}
+    return {
+        **_document(runs, account),
+        "workers": workers,
+        "machine": on.place,
+        "seconds_per_round": seconds,
+        "conditions": on.conditions,
+    }
 
 
 def _account(runs: Runs, own: ground.Ground, port: int) -> Account:
@@ -163,7 +171,7 @@ def show(told: dict[str, Any]) -> None:
     print(f"\nratio    {told['ratio']:.1f} of the single path; target: {TARGET:,} a second")
     print(f"account  {told['accepted']:,} accepted, {told['queued']:,} in the queue, {told['lost']} lost")
     print(f"machine  {machine.sentence(told['machine'])}")
-    print(f"how      one worker, {told['seconds_per_round']} s a turn; {told['conditions']}")
+    print(f"how      gateway workers: {told['workers']}, {told['seconds_per_round']} s a turn; {told['conditions']}")
 
 
 def _arguments() -> argparse.Namespace:
@@ -172,6 +180,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=3, metavar="N", help="of each turn; default: 3")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default: 5")
     parser.add_argument("--connections", type=int, default=4, metavar="N", help="for batches; default: 4")
+    parser.add_argument("--workers", type=int, default=1, choices=(1, 2), help="of the gateway; default: 1")
     return parser.parse_args()
 
 
