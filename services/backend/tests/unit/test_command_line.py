@@ -48,6 +48,16 @@ def test_a_word_that_is_missing_or_wrong_is_named(typed, told):
     assert told in str(refused.value)
 
 
+def test_a_word_that_a_verb_does_not_know_is_told_with_what_the_verb_takes(capsys):
+    command = load_command_class(get_commands()["webhook"], "webhook")
+    with pytest.raises(SystemExit):
+        command.run_from_argv(["smsgw manage", "webhook", "replay", "abc", "--since", "1h", "--endpoint", "def"])
+    told = capsys.readouterr().err
+    assert "unrecognized arguments: --endpoint def" in told
+    assert "usage: smsgw manage webhook replay" in told
+    assert "--since" in told
+
+
 @pytest.mark.parametrize("name", ["client", "pause", "recover", "prepare"])
 def test_help_is_about_the_command_alone(name):
     said = load_command_class(get_commands()[name], name).create_parser("smsgw manage", name).format_help()

@@ -49,6 +49,17 @@ class Streamed(Shown):
         self.texts = lines
 
 
+class VerbParser(CommandParser):
+    """Words that a verb does not know are told by the verb; argparse alone hands them up, and the noun's usage has none of its options."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """The hook of argparse."""
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return known, unknown
+
+
 class OperatorCommand(BaseCommand):
     """A noun. `verbs` adds its verbs by `self.verb(…)`."""
 
@@ -69,7 +80,7 @@ class OperatorCommand(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Django's hook."""
-        self._verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+        self._verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", parser_class=VerbParser)
         self.verbs()
 
     def handle(self, *_args: Any, **options: Any) -> None:
