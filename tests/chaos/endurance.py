@@ -49,11 +49,14 @@ def read(system: System, at: float) -> Reading:
             """
         ).fetchone()
     info: Any = system.redis.info("clients")
-    queues = system.rabbitmqctl("list_connections", "pid").splitlines()
     return Reading(
         at=at,
         memory={(name, pid): _resident(pid) for name, pid in processes.items()},
-        connections={"postgresql": backends.count if backends else 0, "redis": int(info["connected_clients"]), "rabbitmq": len(queues)},
+        connections={
+            "postgresql": backends.count if backends else 0,
+            "redis": int(info["connected_clients"]),
+            "rabbitmq": len(system.connections()),
+        },
         dead={row.relname: row.n_dead_tup for row in tables},
         live={row.relname: row.n_live_tup for row in tables},
         partitions_ahead=ahead.count if ahead else 0,

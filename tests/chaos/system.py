@@ -172,6 +172,10 @@ class System:
             raise OSError(f"rabbitmqctl {words[0]}: {(done.stderr or done.stdout).strip()[-400:]}")
         return done.stdout
 
+    def connections(self) -> set[str]:
+        """Of clients at the broker, by the names of its own processes."""
+        return set(self.rabbitmqctl("list_connections", "--no-table-headers", "pid").split())
+
     # The simulated provider
 
     def simulate(self, method: str, path: str, body: Any = None) -> Any:
