@@ -9,11 +9,12 @@ from pathlib import Path
 from tempfile import mkdtemp
 from uuid import UUID
 
+import psycopg
 from psycopg import sql
 
 from chaos.scenario import DOUBT, suite
 from chaos.stage import Stage
-from chaos.waiting import NotSoError
+from chaos.waiting import NotSoError, until
 
 
 @suite.scenario("F7", rules=DOUBT, only_accepted=True)
@@ -27,13 +28,8 @@ def postgresql_stopped_immediately(stage: Stage) -> None:
 @suite.scenario("F7", rules=DOUBT, only_accepted=True)
 def postgresql_backend_killed(stage: Stage) -> None:
     """One server process of PostgreSQL is killed, which makes all of it start over: the answers to commits are lost."""
-    for _ in stage.moments(2):
-        with stage.system.sql() as connection:
-            row = connection.execute(
-                "SELECT pid FROM pg_stat_activity WHERE usename = 'smsgw' ORDER BY query_start DESC LIMIT 1"
-            ).fetchone()
-        if row is not None:
-            stage.kill_pid(row.pid, "a backend of PostgreSQL")
+    for _ in stage.moments(5):
+        stage.kill_pid(until(lambda: _busiest(stage), seconds=30, what="a backend of PostgreSQL"), "a backend of PostgreSQL")
 
 
 @suite.scenario("F7", only_accepted=True)
@@ -184,3 +180,13 @@ def _nothing_parked(stage: Stage) -> None:
         row = connection.execute("SELECT count(*) AS parked FROM parked WHERE parked_at > now() - interval '2 minutes'").fetchone()
     if row is not None and row.parked:
         raise NotSoError(f"{row.parked} good messages were parked")
+
+
+def _busiest(stage: Stage) -> int | None:
+    """The server process that began to do something last; none while PostgreSQL starts over."""
+    with suppress(psycopg.OperationalError), stage.system.sql() as connection:
+        row = connection.execute(
+            "SELECT pid FROM pg_stat_activity WHERE usename = 'smsgw' ORDER BY query_start DESC NULLS LAST LIMIT 1"
+        ).fetchone()
+        return row.pid if row else None
+    return None
