@@ -102,6 +102,25 @@ class Stage:
                 if self.system.pid(name) == pid:
                     self.system.signal(name, signal.SIGCONT)
 
+    @contextmanager
+    def untold(self) -> Iterator[None]:
+        """
+        Messages are stored, and nothing shows it: sends are paused, and who tells Redis stands still.
+
+        Else a repeat finds its message in Redis before its reservation may be taken over, and there never is a second copy.
+        """
+        self.system.manage("pause")
+        try:
+            with self.frozen("worker-upkeep"):
+                yield
+        finally:
+            self.system.manage("resume")
+
+    def repeated(self) -> None:
+        """Wait until whoever has no clear answer by now has got one."""
+        now = time.monotonic()
+        until(lambda: not self.load.waiting_since(now), seconds=self.patience, what=f"clear answers ({dict(self.load.answers)})")
+
     def kill_pid(self, pid: int, what: str) -> None:
         self.say(f"kill -9 {what}")
         os.kill(pid, signal.SIGKILL)

@@ -83,6 +83,10 @@ class Load:
         """Of what was first tried after a moment (monotonic)."""
         return sum(bool(one.tracking_ids) for one in self.told if one.began >= moment)
 
+    def waiting_since(self, moment: float) -> int:
+        """Of what was first tried before a moment (monotonic): how many have no clear answer yet."""
+        return sum(not one.tracking_ids for one in self.told if one.began < moment)
+
     def attempted(self) -> list[Attempted]:
         """For the account."""
         return [

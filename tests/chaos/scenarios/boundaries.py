@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,6 +48,7 @@ class Boundary:
     service: str
     mode: Mode
     markers: tuple[bytes, ...] = ()
+    untold: bool = False  #: nothing shows what is stored, until clients have repeated what was broken off
 
     @contextmanager
     def held(self, stage: Stage) -> Iterator[None]:
@@ -57,9 +58,12 @@ class Boundary:
             yield
 
     def kill(self, stage: Stage) -> None:
-        for _ in stage.moments(2):
-            with self.held(stage):
-                stage.kill(self.process)
+        with stage.untold() if self.untold else nullcontext():
+            for _ in stage.moments(2):
+                with self.held(stage):
+                    stage.kill(self.process)
+                if self.untold:
+                    stage.repeated()
 
 
 def _killed(
@@ -71,10 +75,11 @@ def _killed(
     proves: str,
     rules: Rules | None = None,
     behaviour: Mapping[str, Any] | None = None,
+    untold: bool = False,
 ) -> Boundary:
     """A scenario: the process that its name begins with is killed there, twice."""
     process = name.partition("-")[0]
-    boundary = Boundary(process=process, service=at[1], mode=at[0], markers=markers)
+    boundary = Boundary(process=process, service=at[1], mode=at[0], markers=markers, untold=untold)
     usual = DOUBT if process == "worker" else Rules()
     suite.add(
         Scenario(
@@ -110,6 +115,7 @@ PUBLISHED = _killed(
     at=(_AFTER, "rabbitmq"),
     markers=(SUBMISSION_V1.encode(),),
     proves="Killed when the broker has the message and the confirm is on its way: the repeat's second copy is no second message.",
+    untold=True,
 )
 _killed(
     "gateway-finalizing",
@@ -117,6 +123,7 @@ _killed(
     at=(_BEFORE, "redis"),
     markers=(script(f"{_ADMISSION}/finalize.lua"),),
     proves="Killed between the confirm and the end of the reservation: the repeat is a second copy of the same message.",
+    untold=True,
 )
 _killed(
     "intake-inserting",

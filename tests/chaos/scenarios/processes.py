@@ -72,8 +72,10 @@ def intake_frozen(stage: Stage) -> None:
 @suite.scenario("F1")
 def gateway_frozen(stage: Stage) -> None:
     """The gateway stands still for longer than a reservation's deadline, and wakes up with requests whose clients are gone."""
-    for _ in stage.moments(1):
-        with ExitStack() as until_awake:
-            with PUBLISHED.held(stage):
-                until_awake.enter_context(stage.frozen("gateway"))
-            stage.last(8, 14)
+    with stage.untold():
+        for _ in stage.moments(1):
+            with ExitStack() as until_awake:
+                with PUBLISHED.held(stage):
+                    until_awake.enter_context(stage.frozen("gateway"))
+                stage.last(8, 14)
+            stage.repeated()
