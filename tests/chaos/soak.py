@@ -1,4 +1,4 @@
-"""`./smsgw soak [--minutes 60]`: load without end and a fault every minute; the account of each, and what must not grow."""
+"""`./smsgw soak [--minutes 60] [--calm]`: load without end and a fault every minute; the account of each, and what must not grow."""
 
 import argparse
 import json
@@ -6,7 +6,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -43,6 +43,8 @@ FAULTS = (
     "clients-hang-up",
     "provider-gone",
 )
+#: No fault: a process that is killed every few minutes never shows what its memory comes to.
+CALM = Scenario(name="calm", number="-", proves="Nothing happens.", act=lambda _: None)
 _MINUTE = 50.0  #: seconds of load for each fault; the rest of its minute is the account's
 
 
@@ -57,8 +59,9 @@ def main() -> int:
         signal.signal(ending, leave)
     seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(10**6)
     say(f"seed {seed}, {arguments.minutes} minutes, {arguments.rate:.0f} messages a second")
+    faults = [CALM] if arguments.calm else [SCENARIOS[name] for name in FAULTS]
     try:
-        told = soak(minutes=arguments.minutes, rate=arguments.rate, seed=seed)
+        told = soak(minutes=arguments.minutes, rate=arguments.rate, seed=seed, faults=faults)
     except KeyboardInterrupt:
         say("soak: stopped.")
         return 130
@@ -69,7 +72,7 @@ def main() -> int:
     return 0 if told["held"] else 1
 
 
-def soak(*, minutes: float, rate: float, seed: int) -> dict[str, Any]:
+def soak(*, minutes: float, rate: float, seed: int, faults: Sequence[Scenario]) -> dict[str, Any]:
     """The whole, as a document."""
     rng = random.Random(seed)
     progress = Progress()
@@ -81,7 +84,7 @@ def soak(*, minutes: float, rate: float, seed: int) -> dict[str, Any]:
         passing = weeks.roll(system)
         readings.append(_reading(system, 0.0))
         while (passed := time.monotonic() - began) < minutes * 60:
-            scenario = _lasting(SCENARIOS[rng.choice(FAULTS)], rate)
+            scenario = _lasting(rng.choice(faults), rate)
             progress.begins(scenario, f"minute {passed / 60:.0f}")
             trial = run(scenario, system=system, people=people, background=loop, seed=seed + len(trials), say=progress.event)
             progress.ends(trial)
@@ -150,6 +153,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./smsgw soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=60, help="default: 60")
     parser.add_argument("--rate", type=float, default=100, help="messages a second; default: 100")
+    parser.add_argument("--calm", action="store_true", help="no faults: what memory comes to where nobody is killed")
     parser.add_argument("--seed", type=int, help="repeat a run's faults")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     return parser.parse_args()
