@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -86,9 +87,11 @@ class Stage:
     # What
 
     def kill(self, *names: str) -> None:
+        """Returns when they are dead: until then a wire that is let go would pass on what it holds of them."""
         for name in names:
             self.say(f"kill -9 {name}")
-            self.system.signal(name, signal.SIGKILL)
+        pids = [self.system.signal(name, signal.SIGKILL) for name in names]
+        until(lambda: not any(map(_lives, pids)), seconds=30, what=f"{' '.join(names)} dead")
 
     @contextmanager
     def frozen(self, *names: str) -> Iterator[None]:
@@ -199,3 +202,12 @@ class Stage:
         """What the simulated providers have taken of this run."""
         entries = self.system.simulate("GET", "ledger")["entries"]
         return [entry for entry in entries if entry["body"].startswith(self.load.run)]
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process still has its sockets: one that is dead and not yet waited for has none."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in {"Z", "X"}

@@ -11,9 +11,10 @@ import random
 import socket
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from enum import StrEnum
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -34,6 +35,9 @@ class Mode(StrEnum):
     RST = "rst"  #: open connections are reset, new ones at once
     REFUSE = "refuse"  #: nobody listens; open connections are reset
 
+
+#: What is called for each connection.
+type Accept = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 _HOLDING = {Mode.HOLD_REQUESTS, Mode.HOLD_ANSWERS}
 
@@ -58,6 +62,21 @@ class _Line:
             self.seen += 1
         self._tail = text[-_MOST_MARKER:]
         return self.seen == len(markers)
+
+
+class _Reader(asyncio.StreamReader):
+    """Knows that its peer has ended also while bytes of it are still to be read, which `at_eof` does not say then."""
+
+    ended = False
+
+    def feed_eof(self) -> None:
+        """The hook of the transport."""
+        self.ended = True
+        super().feed_eof()
+
+    @property
+    def gone(self) -> bool:
+        return self.ended or self.exception() is not None
 
 
 class FaultProxy:
@@ -114,7 +133,9 @@ class FaultProxy:
         self._turn = self._upstreams.index(upstream) - 1
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._accept, self.host, self.port)
+        loop = asyncio.get_running_loop()
+        protocol = partial(_protocol, self._accept, loop)
+        self._server = await loop.create_server(protocol, self.host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     def _stop_listening(self) -> None:
@@ -175,7 +196,7 @@ class FaultProxy:
                 self._look(chunk, line)
             while self._stands_still(line, answers=answers):
                 await self._changed.wait()
-                if not answers and (reader.at_eof() or reader.exception() is not None):
+                if isinstance(reader, _Reader) and reader.gone:
                     return  # whoever asked is gone, and what was held here with him
             if self.mode is Mode.LATENCY:
                 await asyncio.sleep(self._amount * (1 + random.random() / 2))  # noqa: S311
@@ -203,6 +224,10 @@ class FaultProxy:
             return True
         held = line.held and line.setting == self._setting
         return held and self.mode is (Mode.HOLD_ANSWERS if answers else Mode.HOLD_REQUESTS)
+
+
+def _protocol(accept: Accept, loop: asyncio.AbstractEventLoop) -> asyncio.StreamReaderProtocol:
+    return asyncio.StreamReaderProtocol(_Reader(loop=loop), accept, loop=loop)
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -188,12 +188,15 @@ async def test_answers_are_held_from_the_request_on_that_completes_the_markers(p
 
 
 @pytest.mark.parametrize("ending", [_closed, _reset])
-async def test_a_held_request_arrives_when_it_is_let_go_and_never_if_its_client_is_gone(proxy, connect, echo, ending):
+@pytest.mark.parametrize("more", [b"", b"more\n"], ids=["alone", "with_more"])
+async def test_a_held_request_arrives_when_it_is_let_go_and_never_if_its_client_is_gone(proxy, connect, echo, ending, more):
     patient, killed = await connect(), await connect()
     await proxy.set(Mode.HOLD_REQUESTS, markers=(b"ack",))
     patient.writer.write(b"ack 1\n")
     killed.writer.write(b"ack 2\n")
     await holding(proxy, 2)
+    killed.writer.write(more)
+    await killed.writer.drain()
     ending(killed.writer)
     await asyncio.sleep(0.1)
     assert echo[1] == []
