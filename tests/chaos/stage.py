@@ -106,6 +106,16 @@ class Stage:
                     self.system.signal(name, signal.SIGCONT)
 
     @contextmanager
+    def stopped(self, *names: str) -> Iterator[None]:
+        """As an operator stops them, and starts them when the block ends."""
+        self.say(f"stop {' '.join(names)}")
+        self.system.supervisor.stop(list(names))
+        try:
+            yield
+        finally:
+            self.system.supervisor.start(list(names))
+
+    @contextmanager
     def untold(self) -> Iterator[None]:
         """
         Messages are stored, and nothing shows it: sends are paused, and who tells Redis stands still.

@@ -8,7 +8,7 @@ MUTATIONS = (
     mutation(
         "posted-before-the-claim-is-committed",
         "A worker posts, and commits its claim afterwards.",
-        ("worker-claiming", "postgresql-frozen"),
+        ("worker-claiming",),
         (
             f"{_BACKEND}/pipeline/dispatch.py",
             """        claim.postpone(cursor, plan.waits)
@@ -84,7 +84,7 @@ MUTATIONS = (
     mutation(
         "leases-never-checked",
         "Nobody looks into a worker that fell silent.",
-        ("worker-claimed", "worker-killed", "all-killed", "worker-posting", "answers-lost-worker-postgresql"),
+        ("worker-claimed", "all-killed", "worker-posting", "answers-lost-worker-postgresql"),
         (f"{_BACKEND}/messages/sweep.py", "WHERE status = 'sending' AND lease_until < now() ORDER", "WHERE false ORDER"),
     ),
     mutation(

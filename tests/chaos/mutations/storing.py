@@ -45,6 +45,7 @@ MUTATIONS = (
             "postgresql-stopped-immediately",
             "postgresql-backend-killed",
             "postgresql-connections-ended",
+            "postgresql-frozen",
             "postgresql-read-only",
             "table-locked",
             "disk-full",
@@ -139,7 +140,7 @@ MUTATIONS = (
     mutation(
         "alive-by-intakes-clock",
         "An intake writes down by its own clock when it was last alive and saw its queues empty.",
-        ("clock-intake-2h", "clock-worker-upkeep-2h"),
+        ("clock-intake-2h", "clock-worker-upkeep+2h"),
         (
             f"{_BACKEND}/messages/drain.py",
             "    now = shared_now()\n",

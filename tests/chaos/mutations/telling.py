@@ -33,7 +33,7 @@ MUTATIONS = (
     mutation(
         "reports-on-open-attempts-ignored",
         "A report that comes before the answer is committed is forgotten.",
-        ("worker-settling",),
+        ("worker-settling", "worker-killed"),
         (
             f"{_BACKEND}/messages/advance.py",
             "if a.number == report.number and a.provider == report.provider), None)",

@@ -92,8 +92,16 @@ def missing_binding(stage: Stage) -> None:
 
 @suite.scenario("F9", only_accepted=True)
 def hints_purged(stage: Stage) -> None:
-    """Celery's queues are emptied again and again: what is due stands in PostgreSQL."""
+    """Celery's queues are emptied again and again, also while nobody is there to take hints: what is due stands in PostgreSQL."""
     with stage.broker_channel() as channel:
-        for _ in stage.moments(8, least=0.1, most=0.6):
+
+        def purge() -> None:
             for queue in topology.CELERY_QUEUES:
                 channel.queue_purge(queue)
+
+        for _ in stage.moments(6, least=0.1, most=0.6):
+            purge()
+        for _ in stage.moments(2):
+            with stage.stopped("worker", "worker-otp"):
+                stage.accepted(10)
+                purge()

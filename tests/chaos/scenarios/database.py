@@ -15,6 +15,7 @@ from psycopg import sql
 from chaos.scenario import DOUBT, suite
 from chaos.stage import Stage
 from chaos.waiting import NotSoError, until
+from sms_simulators.fault_proxy import Mode
 
 
 @suite.scenario("F7", rules=DOUBT, only_accepted=True)
@@ -42,12 +43,16 @@ def postgresql_connections_ended(stage: Stage) -> None:
 
 @suite.scenario("F7", rules=DOUBT, only_accepted=True)
 def postgresql_frozen(stage: Stage) -> None:
-    """PostgreSQL hangs with its connections open, as on a stuck disk: everything waits, or tries again."""
+    """PostgreSQL hangs, as on a stuck disk: everything waits, and whoever loses its connection meanwhile tries again."""
     for _ in stage.moments(1):
         with stage.system.sql() as connection:
             pids = [row.pid for row in connection.execute("SELECT pid FROM pg_stat_activity WHERE usename = 'smsgw'").fetchall()]
         with stage.frozen("postgresql"), stage.frozen_pids(pids):
-            stage.last(7, 12)
+            stage.last(1, 2)
+            for name in ("intake", "worker"):
+                with stage.wire(name, "postgresql").failing(Mode.RST):
+                    pass
+            stage.last(6, 10)
 
 
 @suite.scenario("F7", rules=DOUBT, only_accepted=True)

@@ -34,7 +34,7 @@ _SKEWED = (
     ("worker", "+2h", DOUBT),
     ("worker", "-10m", DOUBT),
     ("worker-otp", "+2h", DOUBT),
-    ("worker-upkeep", "-2h", Rules()),
+    ("worker-upkeep", "+2h", Rules()),
 )
 
 

@@ -1,6 +1,7 @@
 """Processes of ours that are killed or stand still."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 
 from chaos.scenario import DOUBT, SLOW, suite
 from chaos.scenarios.boundaries import CLAIMED, PUBLISHED, REPORTED
@@ -15,7 +16,7 @@ def intake_killed(stage: Stage) -> None:
         stage.kill("intake")
 
 
-@suite.scenario("F11", rules=DOUBT, behaviour=SLOW, only_accepted=True, fast=True)
+@suite.scenario("F11", rules=replace(DOUBT, told=True), behaviour=SLOW, only_accepted=True, fast=True)
 def worker_killed(stage: Stage) -> None:
     """Workers are killed with posts under way. What a provider had taken is found out by its report; `hold` is never sent again."""
     for _ in stage.moments(2):

@@ -11,6 +11,8 @@ from sms_simulators.fault_proxy import Mode
 
 #: No report, which would show what the worker should have shown.
 _UNREPORTED: dict[str, Any] = {"rules": Rules(ends=frozenset({"sent", "unknown"}), doubt=True), "behaviour": {"reports": {"statuses": []}}}
+#: After the connections are broken, and before the policy of an unknown outcome decides.
+_TOLD_LATE: dict[str, Any] = {"reports": {"statuses": [{"status": "delivered", "delay": 8}]}}
 #: Process, service, F number, and what is otherwise than usual.
 _LOSING: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     ("gateway", "rabbitmq", "F3", {}),
@@ -20,7 +22,7 @@ _LOSING: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     ("worker", "postgresql", "F7", {"rules": DOUBT}),
     ("worker", "redis", "F17", _UNREPORTED),
     ("worker", "rabbitmq", "F12", {"rules": DOUBT}),
-    ("worker", PROVIDER, "F13", {"rules": DOUBT}),
+    ("worker", PROVIDER, "F13", {"rules": DOUBT, "behaviour": _TOLD_LATE}),
     ("worker-upkeep", "postgresql", "F7", {}),
     ("worker-upkeep", "redis", "F17", {}),
 )
