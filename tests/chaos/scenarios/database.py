@@ -52,7 +52,8 @@ def postgresql_frozen(stage: Stage) -> None:
             for name in ("intake", "worker"):
                 with stage.wire(name, "postgresql").failing(Mode.RST):
                     pass
-            stage.last(6, 10)
+            # Longer than a connection is waited for, twice: one is the heartbeat's.
+            stage.last(12, 14)
 
 
 @suite.scenario("F7", rules=DOUBT, only_accepted=True)

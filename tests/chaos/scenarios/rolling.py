@@ -6,6 +6,7 @@ from chaos.stage import Stage
 from chaos.upgrade import NEXT
 from sms_stack.instance import APPLICATION
 
+_WORKERS = {"worker", "worker-otp"}
 #: Posts are under way whenever a worker is asked to end, and nobody but the worker can tell what became of them.
 _UNREPORTED = {"latency": 0.5, "reports": {"statuses": []}}
 
@@ -15,6 +16,10 @@ def rolling_restart(stage: Stage) -> None:
     """Each process is asked to end and started again, one after the other: nothing is lost, and no outcome becomes unknown."""
     for name in APPLICATION:
         for _ in stage.moments(1, least=0.1, most=0.5):
+            if name in _WORKERS:
+                # Intake was restarted just before: until it is at work again, there is nothing to be in the middle of.
+                before = len(stage.ledger())
+                stage.until(lambda before=before: len(stage.ledger()) > before + 5, "sends under way")
             stage.say(f"restart {name}")
             stage.system.restart(name)
 
