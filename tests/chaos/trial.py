@@ -22,6 +22,8 @@ QUICK = {"reports": {"statuses": [{"status": "sent", "delay": 0.05}, {"status": 
 _BEFORE, _AFTER = 15, 20  #: accepted before the fault, and of what was first tried after it
 #: Seconds until it must be whole again. What is spoilt shows sooner.
 _HEALS, _HEALS_SPOILT = 60.0, 30.0
+#: Seconds without anything moving, after which what is not in PostgreSQL is lost, and not on its way there.
+_ON_ITS_WAY = 12.0
 #: A machine that is busy with something else refuses now and then; a fault that reaches the clients shows in far more than this share.
 _NOTICED = 0.05
 #: What a problem begins with that says nothing of the system.
@@ -198,11 +200,13 @@ def _wait_for_the_end(stage: Stage, scenario: Scenario, people: People, course: 
         account = evidence.account(stage, scenario.rules)
         course.account = account
         clean = clean + 1 if not account.problems else 0
-        if course.found_enough and (account.lost or account.duplicated or account.unexpected or account.unanswered):
+        if course.found_enough and (account.duplicated or account.unexpected or account.unanswered):
             return
         state = (sorted(account.statuses.items()), len(evidence.taken), account.quota, len(account.lost), len(account.stuck))
         if state != seen:
             seen, moved = state, time.monotonic()
+        if course.found_enough and account.lost and time.monotonic() - moved > _ON_ITS_WAY:
+            return
         broken = broken + 1 if account.duplicated or account.unexpected else 0
         if broken > 2 or time.monotonic() - moved > patience:
             return
