@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 
 _DOCS = Path(__file__).parent
 _FIGURES, _IMAGES = _DOCS / "explanation" / "figures", _DOCS / "images"
-_HELD, _FAILED, _SECOND = "#2f6f4f", "#b3261e", "#8fbf9f"
+_HELD, _FAILED, _SECOND, _THIRD = "#2f6f4f", "#b3261e", "#8fbf9f", "#c4cfc8"
 #: Seconds; what took less is drawn as long as this, so that there is a bar.
 _LEAST = 0.1
 #: Messages a second, the whole way, on two cores.
@@ -68,7 +68,7 @@ def _rows(axes: Axes, names: Sequence[str], passes: Sequence[Mapping[str, Mappin
         run = [(place, each[name]) for place, name in enumerate(names) if name in each]
         places = [place - 0.4 + height * (number + 0.5) for place, _ in run]
         seconds = [max(one["accepting_after"] or 0.0, _LEAST) for _, one in run]
-        colours = [(_HELD, _SECOND)[number % 2] if one["held"] else _FAILED for _, one in run]
+        colours = [(_HELD, _SECOND, _THIRD)[number % 3] if one["held"] else _FAILED for _, one in run]
         axes.barh(places, seconds, height=height, color=colours, label=f"pass {number + 1}")
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
