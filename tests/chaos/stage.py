@@ -178,8 +178,7 @@ class Stage:
         """Have a process open its connections again."""
         for (name, service), wire in self.system.wires.items():
             if name == process and service != PROVIDER:
-                with wire.failing(Mode.RST):
-                    pass
+                wire.reset()
 
     def judged(self, verdict: str) -> int:
         """How many callbacks have been found to be so since this run began."""

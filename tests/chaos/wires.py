@@ -41,6 +41,11 @@ class Wire:
         self.proxy.prefer(("127.0.0.1", port))
         self.background.run(self.proxy.set(Mode.PASS))
 
+    def reset(self) -> None:
+        """Break every connection that is open; new ones pass."""
+        with self.failing(Mode.RST):
+            pass
+
     @contextmanager
     def failing(self, mode: Mode, amount: float = 0.0, *, markers: Sequence[bytes] = ()) -> Iterator[None]:
         """Fail so until the block ends; connections that have lost something are reset then, as a network would sooner or later."""

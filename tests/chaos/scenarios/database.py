@@ -15,7 +15,6 @@ from psycopg import sql
 from chaos.scenario import DOUBT, suite
 from chaos.stage import Stage
 from chaos.waiting import NotSoError, until
-from sms_simulators.fault_proxy import Mode
 
 
 @suite.scenario("F7", rules=DOUBT, only_accepted=True)
@@ -50,8 +49,7 @@ def postgresql_frozen(stage: Stage) -> None:
         with stage.frozen("postgresql"), stage.frozen_pids(pids):
             stage.last(1, 2)
             for name in ("intake", "worker"):
-                with stage.wire(name, "postgresql").failing(Mode.RST):
-                    pass
+                stage.wire(name, "postgresql").reset()
             # Longer than a connection is waited for, twice: one is the heartbeat's.
             stage.last(12, 14)
 

@@ -73,5 +73,4 @@ def wires_reset(stage: Stage) -> None:
     for _ in stage.moments(6, least=0.1, most=0.8):
         for (_, service), wire in stage.system.wires.items():
             if service != PROVIDER:
-                with wire.failing(Mode.RST):
-                    pass
+                wire.reset()
