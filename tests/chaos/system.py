@@ -207,6 +207,9 @@ def own(home: Home, background: Background, *, wired: Collection[str] = APPLICAT
     lifecycle.down(home)
     forget(home.data)
     shutil.rmtree(home.logs, ignore_errors=True)
+    if clustered:
+        # Its nodes are started before `up`, which would bring what is not here.
+        lifecycle.install_missing(home, own_environment())
     with ExitStack() as stack:
         stack.callback(lifecycle.down, home)
         cluster = stack.enter_context(three_nodes(Home(path=home.path / "cluster"))) if clustered else None
