@@ -1,6 +1,8 @@
 """That the account of the chaos suite sees each violation, and that every mutation still fits the code that it spoils."""
 
 import ast
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -125,6 +127,16 @@ def test_every_mutation_fits_the_code_and_names_scenarios_that_are_there(mutatio
     for file, content in mutation.patch.changed().items():
         if file.endswith(".py"):
             ast.parse(content)
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=BY_NAME)
+def test_every_mutation_names_only_what_there_is(mutation):
+    """Else it ends by its own mistake, which says nothing of the scenario that finds it."""
+    for file, content in mutation.patch.changed().items():
+        if file.endswith(".py"):
+            command = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F821", "--output-format", "concise", "-"]
+            done = subprocess.run(command, input=content, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout
 
 
 def test_the_next_version_fits_the_code():

@@ -17,7 +17,8 @@ MUTATIONS = (
 """,
             """                deliveries = [_delivery(held) for held in self._flight]
                 await self._acknowledge()
-                self._hint(await self._commit(deliveries))
+                taken = await self._commit(deliveries)
+                self._hint(taken)
 """,
         ),
     ),
