@@ -23,6 +23,8 @@ _COMMIT = b"COMMIT"
 _TEXT = b"<run>"
 #: The simulated Twilio's ids: what goes to PostgreSQL with one settles an attempt.
 _SID = b"SM"
+#: What a look-up at the provider has not.
+_POST = b"POST "
 #: In the key of a day's quota, which admission charges; by the key and not by the script, which a mutation may change.
 _QUOTA = b"}:q:"
 #: In the evidence that a claim writes.
@@ -57,11 +59,16 @@ class Boundary:
         with stage.held(self.process, self.service, self.mode, markers):
             yield
 
+    @property
+    def _victims(self) -> tuple[str, ...]:
+        # One wire leads to the provider, for both: whose post is held there cannot be seen.
+        return ("worker", "worker-otp") if self.service == PROVIDER else (self.process,)
+
     def kill(self, stage: Stage) -> None:
         with stage.untold() if self.untold else nullcontext():
             for _ in stage.moments(2):
                 with self.held(stage):
-                    stage.kill(self.process)
+                    stage.kill(*self._victims)
                 if self.untold:
                     stage.repeated()
 
@@ -178,12 +185,14 @@ _killed(
     "worker-posting",
     "F11",
     at=(_BEFORE, PROVIDER),
+    markers=(_POST,),
     proves="Killed with posts that never arrive: unknown, and the policy decides.",
 )
 _killed(
     "worker-posted",
     "F11",
     at=(_AFTER, PROVIDER),
+    markers=(_POST,),
     # Only after the lease has run out.
     behaviour={"reports": {"statuses": [{"status": "delivered", "delay": 28}]}},
     proves="Killed when the provider has taken the message and the answer is on its way: its report tells, nothing goes out again.",
