@@ -123,9 +123,14 @@ class Cluster:
     @contextmanager
     def cut_off(self, node: Node) -> Iterator[None]:
         """No distribution between a node and the others until the block ends."""
-        others = [each.name for each in self.nodes.values() if each is not node]
-        # From both in one moment: Erlang's `global` would otherwise part the others too, to be rid of partitions that overlap.
-        node.control("eval", _cut(others, "smsgw_cut_off"))
+        others = [each for each in self.nodes.values() if each is not node]
+        # The others learn of it in one moment. Where one sees the node gone while the other one still reaches it, they find a "partial
+        # partition", and all three pause until the network is whole: https://github.com/rabbitmq/rabbitmq-server/issues/1161
+        with ExitStack() as frozen:
+            for each in others:
+                each.signal(signal.SIGSTOP)
+                frozen.callback(each.signal, signal.SIGCONT)
+            node.control("eval", _cut(others, "smsgw_cut_off"))
         try:
             yield
         finally:
@@ -139,8 +144,8 @@ class Cluster:
             return False
 
 
-def _cut(names: Sequence[str], cookie: str) -> str:
-    others = ", ".join(f"'{_known_as(name)}'" for name in names)
+def _cut(nodes: Sequence[Node], cookie: str) -> str:
+    others = ", ".join(f"'{_known_as(node.name)}'" for node in nodes)
     return f"[erlang:set_cookie(N, '{cookie}') || N <- [{others}]], [erlang:disconnect_node(N) || N <- [{others}]]."
 
 
