@@ -39,7 +39,7 @@ def background_killed(stage: Stage) -> None:
             stage.kill("beat", "worker-upkeep", "web")
 
 
-@suite.scenario("F11", rules=DOUBT, fast=True)
+@suite.scenario("F11", rules=DOUBT, behaviour=SLOW, fast=True)
 def all_killed(stage: Stage) -> None:
     """Everything of ours is killed at once, and comes back by itself."""
     for _ in stage.moments(1):

@@ -1,10 +1,13 @@
 """Networks that lose answers: done, and nobody was told."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from chaos.account import Rules
 from chaos.scenario import DOUBT, Scenario, suite
+from chaos.scenarios.boundaries import CLAIMED
 from chaos.stage import Stage
 from chaos.system import PROVIDER
 from sms_simulators.fault_proxy import Mode
@@ -13,19 +16,6 @@ from sms_simulators.fault_proxy import Mode
 _UNREPORTED: dict[str, Any] = {"rules": Rules(ends=frozenset({"sent", "unknown"}), doubt=True), "behaviour": {"reports": {"statuses": []}}}
 #: After the connections are broken, and before the policy of an unknown outcome decides.
 _TOLD_LATE: dict[str, Any] = {"reports": {"statuses": [{"status": "delivered", "delay": 8}]}}
-#: Process, service, F number, and what is otherwise than usual.
-_LOSING: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
-    ("gateway", "rabbitmq", "F3", {}),
-    ("gateway", "redis", "F17", {}),
-    ("intake", "rabbitmq", "F3", {}),
-    ("intake", "postgresql", "F7", {}),
-    ("worker", "postgresql", "F7", {"rules": DOUBT}),
-    ("worker", "redis", "F17", _UNREPORTED),
-    ("worker", "rabbitmq", "F12", {"rules": DOUBT}),
-    ("worker", PROVIDER, "F13", {"rules": DOUBT, "behaviour": _TOLD_LATE}),
-    ("worker-upkeep", "postgresql", "F7", {}),
-    ("worker-upkeep", "redis", "F17", {}),
-)
 
 
 def _lose_answers(process: str, service: str, stage: Stage) -> None:
@@ -42,15 +32,49 @@ def _lose_confirms(process: str, service: str, stage: Stage) -> None:
         stage.repeated()
 
 
-for _process, _service, _number, _how in _LOSING:
+def _lose_claims(process: str, service: str, stage: Stage) -> None:
+    """And once the one that says that a claim is committed; what it claimed is nobody's until its lease has run out."""
+    _lose_answers(process, service, stage)
+    for _ in stage.moments(1):
+        with CLAIMED.held(stage):
+            stage.say(f"the answer of {service} to a claim's commit is lost")
+            stage.wire(process, service).reset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Losing:
+    """Of whose answers which process hears nothing."""
+
+    process: str
+    service: str
+    number: str
+    act: Callable[[str, str, Stage], None] = _lose_answers
+    otherwise: Mapping[str, Any] = field(default_factory=dict)  #: what is otherwise than usual in the scenario
+
+
+for _one in (
+    _Losing(process="gateway", service="rabbitmq", number="F3", act=_lose_confirms),
+    _Losing(process="gateway", service="redis", number="F17"),
+    _Losing(process="intake", service="rabbitmq", number="F3"),
+    _Losing(process="intake", service="postgresql", number="F7"),
+    _Losing(process="worker", service="postgresql", number="F7", act=_lose_claims, otherwise={"rules": DOUBT}),
+    _Losing(process="worker", service="redis", number="F17", otherwise=_UNREPORTED),
+    _Losing(process="worker", service="rabbitmq", number="F12", otherwise={"rules": DOUBT}),
+    _Losing(process="worker", service=PROVIDER, number="F13", otherwise={"rules": DOUBT, "behaviour": _TOLD_LATE}),
+    _Losing(process="worker-upkeep", service="postgresql", number="F7"),
+    _Losing(process="worker-upkeep", service="redis", number="F17"),
+):
     suite.add(
         Scenario(
-            name=f"answers-lost-{_process}-{_service}",
-            number=_number,
-            proves=f"What {_process} asks of {_service} is done, the answers are lost, and then the connections: it is found out, not done twice.",
-            act=partial(_lose_confirms if (_process, _service) == ("gateway", "rabbitmq") else _lose_answers, _process, _service),
-            only_accepted=_process != "gateway",
-            **_how,
+            name=f"answers-lost-{_one.process}-{_one.service}",
+            number=_one.number,
+            proves=(
+                f"What {_one.process} asks of {_one.service} is done, the answers are lost, and then the connections: "
+                "it is found out, not done twice."
+            ),
+            act=partial(_one.act, _one.process, _one.service),
+            only_accepted=_one.process != "gateway",
+            **_one.otherwise,
         )
     )
 
