@@ -59,6 +59,9 @@ class Suite:
 
 #: Outcomes may have become unknown: a worker died, or a provider gave no clear answer.
 DOUBT = Rules(ends=frozenset({"delivered", "unknown"}), doubt=True)
+#: No report, which would show or settle what somebody else should have.
+UNREPORTED = {"reports": {"statuses": []}}
+SENT = Rules(ends=frozenset({"sent", "unknown"}), doubt=True)
 #: Posts take long enough to be interrupted.
 SLOW = {"latency": 0.5, "reports": {"statuses": [{"status": "delivered", "delay": 0.1}]}}
 suite = Suite()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chaos.account import Rules
-from chaos.scenario import DOUBT, Scenario, suite
+from chaos.scenario import DOUBT, SENT, UNREPORTED, Scenario, suite
 from chaos.stage import Stage
 from chaos.system import PROVIDER
 from sms_contract.envelope import SUBMISSION_V1
@@ -37,9 +37,6 @@ def script(path: str) -> bytes:
 
 
 _BEFORE, _AFTER = Mode.HOLD_REQUESTS, Mode.HOLD_ANSWERS
-_UNREPORTED: Mapping[str, Any] = {"reports": {"statuses": []}}
-#: Without a report, whose projection would hide that one is missing.
-_SENT = Rules(ends=frozenset({"sent", "unknown"}), doubt=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,8 +207,8 @@ _killed(
     "F11",
     at=(_AFTER, "postgresql"),
     markers=(_SID, _COMMIT),
-    rules=_SENT,
-    behaviour=_UNREPORTED,
+    rules=SENT,
+    behaviour=UNREPORTED,
     proves="Killed when PostgreSQL has settled and the worker has not heard: settled it is, and shown by the next tick.",
 )
 _killed(
@@ -219,8 +216,8 @@ _killed(
     "F11",
     at=(_BEFORE, "redis"),
     markers=(script(f"{_BACKEND}/messages/project.lua"),),
-    rules=_SENT,
-    behaviour=_UNREPORTED,
+    rules=SENT,
+    behaviour=UNREPORTED,
     proves="Killed before Redis is told: the promise in PostgreSQL is kept by the next tick.",
 )
 #: What reports say is committed, and Redis is not told.

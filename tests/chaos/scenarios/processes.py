@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from dataclasses import replace
 
-from chaos.scenario import DOUBT, SLOW, suite
+from chaos.scenario import DOUBT, SENT, SLOW, UNREPORTED, suite
 from chaos.scenarios.boundaries import CLAIMED, PUBLISHED, REPORTED
 from chaos.stage import Stage
 from chaos.workload import Style
@@ -39,10 +39,11 @@ def background_killed(stage: Stage) -> None:
             stage.kill("beat", "worker-upkeep", "web")
 
 
-@suite.scenario("F11", rules=DOUBT, behaviour=SLOW, fast=True)
+@suite.scenario("F11", rules=SENT, behaviour=SLOW | UNREPORTED, fast=True)
 def all_killed(stage: Stage) -> None:
-    """Everything of ours is killed at once, and comes back by itself."""
+    """Everything of ours is killed at once, with posts under way, and comes back by itself."""
     for _ in stage.moments(1):
+        stage.until(lambda: len(stage.ledger()) > 5, "sends under way")
         stage.kill("gateway", "intake", "worker", "worker-otp", "worker-upkeep", "beat", "web")
 
 

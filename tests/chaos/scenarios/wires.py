@@ -5,15 +5,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from chaos.account import Rules
-from chaos.scenario import DOUBT, Scenario, suite
+from chaos.scenario import DOUBT, SENT, UNREPORTED, Scenario, suite
 from chaos.scenarios.boundaries import CLAIMED
 from chaos.stage import Stage
 from chaos.system import PROVIDER
 from sms_simulators.fault_proxy import Mode
 
-#: No report, which would show what the worker should have shown.
-_UNREPORTED: dict[str, Any] = {"rules": Rules(ends=frozenset({"sent", "unknown"}), doubt=True), "behaviour": {"reports": {"statuses": []}}}
 #: After the connections are broken, and before the policy of an unknown outcome decides.
 _TOLD_LATE: dict[str, Any] = {"reports": {"statuses": [{"status": "delivered", "delay": 8}]}}
 
@@ -58,7 +55,7 @@ for _one in (
     _Losing(process="intake", service="rabbitmq", number="F3"),
     _Losing(process="intake", service="postgresql", number="F7"),
     _Losing(process="worker", service="postgresql", number="F7", act=_lose_claims, otherwise={"rules": DOUBT}),
-    _Losing(process="worker", service="redis", number="F17", otherwise=_UNREPORTED),
+    _Losing(process="worker", service="redis", number="F17", otherwise={"rules": SENT, "behaviour": UNREPORTED}),
     _Losing(process="worker", service="rabbitmq", number="F12", otherwise={"rules": DOUBT}),
     _Losing(process="worker", service=PROVIDER, number="F13", otherwise={"rules": DOUBT, "behaviour": _TOLD_LATE}),
     _Losing(process="worker-upkeep", service="postgresql", number="F7"),
