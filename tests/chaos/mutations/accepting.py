@@ -14,7 +14,6 @@ MUTATIONS = (
             "memory-alarm",
             "disk-alarm",
             "cluster-leader-killed",
-            "cluster-leader-frozen",
             "cluster-leader-cut-off",
         ),
         (
@@ -52,6 +51,7 @@ MUTATIONS = (
             "connections-closed",
             "wires-reset",
             "file-descriptors-exhausted",
+            "cluster-leader-frozen",
             "cluster-without-a-majority",
         ),
         (
