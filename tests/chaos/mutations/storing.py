@@ -63,13 +63,14 @@ MUTATIONS = (
     ),
     mutation(
         "data-errors-everywhere",
-        "Any integrity error counts as the fault of a row, which is parked.",
+        "Any integrity error counts as the fault of a row, which is parked, however many there are.",
         ("partition-missing",),
         (
             f"{_BACKEND}/pipeline/intake.py",
             "return isinstance(error, psycopg.DataError) or bool(error.diag.constraint_name or error.diag.column_name)",
             "return True",
         ),
+        (f"{_BACKEND}/pipeline/intake.py", "_MANY = 20\n", "_MANY = 1_000_000\n"),
     ),
     mutation(
         "parked-nowhere",
