@@ -61,6 +61,10 @@ def ten_copies_of_every_hint(stage: Stage) -> None:
 def cancels_that_overtake(stage: Stage) -> None:
     """Half of the messages are asked back at once or soon, while intake and workers are killed: canceled or sent, never both."""
     for _ in stage.moments(3):
+        # What is asked back is being sent.
+        with stage.frozen("worker", "worker-otp"):
+            stage.last(1, 2)
+        # And here it comes together with what it asks back.
         stage.kill("intake")
         with stage.frozen("worker"):
             stage.last(1, 2)
