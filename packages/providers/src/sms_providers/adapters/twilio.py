@@ -223,7 +223,9 @@ class TwilioProvider(HttpProvider[TwilioConfig]):
         """
         https://www.twilio.com/docs/usage/security#validating-requests
 
-        Whether Twilio signs the URL with or without its port is not the same everywhere, so both count.
+        Whether Twilio signs the URL with or without its port is not the same everywhere, so both count. Names and values are signed run
+        together: `OptOutTyp=eSTOP` has the signature of `OptOutType=STOP`, here as in Twilio's own libraries. Who would move that border
+        has to have seen a callback of Twilio's to this very URL.
         """
         given = callback.headers.get("x-twilio-signature", "").encode()
         fields = callback.form_pairs
