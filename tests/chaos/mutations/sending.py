@@ -168,7 +168,7 @@ def _at_once(**_: object) -> None:
     ),
     mutation(
         "canceled-while-it-is-sent",
-        "A message that is being sent is taken back.",
+        "A message that is being sent is taken back, as if nobody could have it.",
         ("cancels-that-overtake",),
         (
             f"{_BACKEND}/messages/cancel.py",
@@ -177,6 +177,7 @@ def _at_once(**_: object) -> None:
             """m.id BETWEEN %s AND %s AND m.status IN ('queued', 'scheduled', 'sending')
 """,
         ),
+        (f"{_BACKEND}/messages/cancel.py", '{_DOUBTFUL.format(id="r.id")}', "false AS doubtful"),
     ),
     mutation(
         "valid-by-the-workers-clock",
