@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
@@ -60,7 +61,7 @@ def post(alpha: Provider) -> Post:
             query=parts.query,
             headers=[["Content-Type", "application/x-www-form-urlencoded"], ["X-Twilio-Signature", signature]],
             body=urlencode(fields).encode(),
-            received_at="2026-11-23T12:00:00Z",
+            received_at=datetime.fromtimestamp(now / 1000, UTC),
         )
         return UUID(str(raw.id))
 
